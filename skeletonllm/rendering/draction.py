@@ -1,0 +1,227 @@
+"""DrAction: skeleton clips of any topology to pictures, differentiably (SkeletonLLM, section 3)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from skeleton_kernels import splat_bones
+from skeletonllm.rendering.camera import frame_clips
+from skeletonllm.rendering.gaussians import REGIONS, gaussian_table, stack_tables
+from skeletonllm.rendering.modulator import MODULATORS, Modulator
+from skeletonllm.skeleton.batch import ClipBatch
+from skeletonllm.skeleton.sequence import Clip
+from skeletonllm.skeleton.topology import Topology, get_topology, topology_with_joints
+
+KNOTS = 3  # features at the proximal end, the middle and the distal end of a region; linear between
+# The peak optical depth of a Gaussian is at most this; alpha = 1 - exp(-depth).
+PEAK_DEPTH = 2.0
+# Metres before and behind the middle of the clip over which the depth colours run from blue to red.
+DEPTH_SPAN = 0.8
+
+# Where training starts: the two sides of the body differ in hue, arms and legs in shade, so that an untrained
+# renderer already shows left from right.
+_START_COLORS = {
+    "torso": {"centre": (0.85, 0.85, 0.85), "left": (0.55, 0.70, 0.90), "right": (0.90, 0.65, 0.60)},
+    "head": {"centre": (0.95, 0.90, 0.45)},
+    "arm": {"left": (0.20, 0.45, 0.95), "right": (0.95, 0.25, 0.20)},
+    "leg": {"left": (0.10, 0.80, 0.75), "right": (0.95, 0.55, 0.10)},
+}
+_LIMB = {"upper_arm": "arm", "forearm": "arm", "hand": "arm", "thigh": "leg", "shin": "leg", "foot": "leg"}
+_START_OPACITY = 0.88
+
+
+def depth_colors(depth: torch.Tensor) -> torch.Tensor:
+    """(..., ) relative depth in [0, 1] to (..., 3): near is blue, the middle green, far red."""
+    return torch.stack([depth, 1 - 2 * (depth - 0.5).abs(), 1 - depth], dim=-1).clamp(0, 1)
+
+
+class DrAction(nn.Module):
+    """Draws clips with Gaussians whose look is learnt per body region, modulated by motion.
+
+    One set of parameters serves every topology: features belong to body regions and to positions along them, never
+    to joint indices. ``from_published`` gives the released renderer instead.
+
+    Args:
+        modulator: ``gru`` (a GRU per Gaussian over time, then an MLP), ``mlp``, or ``none``.
+        samples_per_bone: Gaussians along each bone.
+        feature_dim: length of a region's feature.
+    """
+
+    def __init__(self, modulator: str = "gru", samples_per_bone: int = 10, feature_dim: int = 8):
+        super().__init__()
+        if modulator not in MODULATORS:
+            raise ValueError(f"unknown modulator {modulator!r}, expected one of {', '.join(MODULATORS)}")
+        self.settings = dict(modulator=modulator, samples_per_bone=samples_per_bone, feature_dim=feature_dim)
+        self.features = nn.Parameter(torch.empty(len(REGIONS), KNOTS, feature_dim))
+        self.palette = nn.Parameter(torch.empty(len(REGIONS), 4))
+        self.appearance_head = nn.Sequential(nn.Linear(feature_dim, 64), nn.ReLU(), nn.Linear(64, 4))
+        self.modulator = None if modulator == "none" else Modulator(recurrent=modulator == "gru")
+        self.depth_mix_logit = nn.Parameter(torch.empty(()))
+        self.reset_parameters()
+
+    @classmethod
+    def from_published(cls, path: str | Path, check: bool = True) -> "DrAction":
+        """The released renderer with released weights (``skeletonllm-draction-v1`` safetensors).
+
+        Raises:
+            ValueError: the file is not of that format, or (with ``check``) holds values that no training leaves.
+        """
+        from skeletonllm.rendering.published import PublishedDrAction
+
+        return PublishedDrAction.load(path, check=check)
+
+    @classmethod
+    def from_settings(cls, settings: dict) -> "DrAction":
+        """An untrained renderer like the one whose ``settings`` these are, published or not."""
+        if not settings.get("published"):
+            return cls(**settings)
+        from skeletonllm.rendering.published import PublishedDrAction
+
+        return PublishedDrAction(**{key: value for key, value in settings.items() if key != "published"})
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Start values. Called again by whoever finds these parameters missing in a checkpoint."""
+        nn.init.normal_(self.features, std=0.1)
+        for layer in (self.appearance_head[0], self.appearance_head[2]):
+            layer.reset_parameters()
+        nn.init.normal_(self.appearance_head[2].weight, std=0.01)
+        nn.init.zeros_(self.appearance_head[2].bias)
+        for row, (part, side) in enumerate(REGIONS):
+            color = _START_COLORS[_LIMB.get(part, part)][side]
+            self.palette[row] = torch.logit(torch.tensor([*color, _START_OPACITY]))
+        nn.init.constant_(self.depth_mix_logit, -1.5)
+        if self.modulator is not None:
+            self.modulator.reset_parameters()
+
+    def region_logits(self, region: torch.Tensor, along: torch.Tensor) -> torch.Tensor:
+        """Raw (red, green, blue, opacity) of Gaussians: (B, K) region and position along it to (B, K, 4)."""
+        knot = along * (KNOTS - 1)
+        lower = knot.floor().clamp(max=KNOTS - 2).long()
+        fraction = (knot - lower)[..., None]
+        features = torch.lerp(self.features[region, lower], self.features[region, lower + 1], fraction)
+        return self.palette[region] + self.appearance_head(features)
+
+    def forward(
+        self,
+        joints: torch.Tensor,
+        velocities: torch.Tensor,
+        valid: torch.Tensor,
+        *,
+        image_size: int | tuple[int, int] = 448,
+        backend: str = "auto",
+        topology: str | Topology | Sequence[str | Topology] | None = None,
+    ) -> torch.Tensor:
+        """Draw a batch of clips.
+
+        Args:
+            joints: (B, N, P, J, 3) metres, Y up, Z away from the camera.
+            velocities: (B, N, P, J, 3) m/s; from ``from_published``: metres per four source frames.
+            valid: (B, N, P, J) bool; what is not valid, or not finite, is not drawn.
+            image_size: pixels, one side of a square or (height, width).
+            backend: ``auto``, ``reference``, ``cpu`` or ``triton``.
+            topology: of all clips or of each; default: the registered topology with J joints.
+
+        Returns:
+            (B, N, 3, H, W) float32 in [0, 1], black where nobody is.
+
+        Raises:
+            ValueError: shapes that do not fit each other or the topology.
+        """
+        topologies = _check(joints, velocities, valid, topology)
+        height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+        # An autocast region around us would round positions to eight bits of mantissa: limbs would jump by pixels.
+        with torch.autocast(joints.device.type, enabled=False):
+            joints, velocities = joints.float(), velocities.float()
+            valid = valid & joints.isfinite().all(-1) & velocities.isfinite().all(-1)
+            joints = joints.masked_fill(~valid[..., None], 0.0)
+            velocities = velocities.masked_fill(~valid[..., None], 0.0)
+            return self._draw(joints, velocities, valid, topologies, height, width, backend)
+
+    def _draw(self, joints, velocities, valid, topologies, height, width, backend) -> torch.Tensor:
+        samples = self.settings["samples_per_bone"]
+        table, present = stack_tables([gaussian_table(t, samples) for t in topologies], joints.device)
+        shift, intrinsics, distance = frame_clips(joints, valid, height, width)
+        joints = joints + shift[:, None, None, None]
+        drawn = of_joints(valid, table.skin_index).all(-1) & present[:, None, None]
+        colors, opacities = self._appearance(joints, velocities, drawn, table, distance)
+        offsets = joints.new_zeros(*table.scales.shape, 3)
+        images = splat_bones(
+            joints, table.skin_index, table.skin_weight, offsets, table.scales, colors, opacities,
+            intrinsics[:, None], (height, width), backend=backend,
+        )  # fmt: skip
+        return images.clamp(0, 1)
+
+    def _appearance(self, joints, velocities, drawn, table, distance) -> tuple[torch.Tensor, torch.Tensor]:
+        """Colours (B, N, P, K, 3) and peak optical depths (B, N, P, K) of Gaussians in the camera's frame."""
+        positions = skin(joints, table)
+        positions = positions - distance[:, None, None, None, None] * positions.new_tensor([0.0, 0.0, 1.0])
+        logits = self.region_logits(table.region, table.along)[:, None, None].expand(*drawn.shape, 4)
+        changes = logits.new_zeros(*drawn.shape, 5)
+        if self.modulator is not None:
+            inputs = torch.cat([positions, skin(velocities, table), logits], dim=-1)
+            changes = self._modulate(inputs, drawn)
+        rgb = torch.sigmoid(logits[..., :3] + changes[..., :3])
+        depth = depth_colors((0.5 + positions[..., 2] / (2 * DEPTH_SPAN)).clamp(0, 1))
+        colors = torch.lerp(rgb, depth, torch.sigmoid(self.depth_mix_logit))
+        opacities = PEAK_DEPTH * torch.sigmoid(logits[..., 3] + changes[..., 3]) * torch.sigmoid(changes[..., 4])
+        return colors, opacities * drawn
+
+    def _modulate(self, inputs: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+        """(B, N, P, K, 10) to (B, N, P, K, 5); padded persons, who may be half of a batch, are passed over."""
+        clip, person = drawn.any(dim=3).any(dim=1).nonzero(as_tuple=True)
+        count, frames, gaussians = len(clip), *inputs.shape[1:2], inputs.shape[3]
+        sequences = inputs[clip, :, person].transpose(1, 2).reshape(count * gaussians, frames, -1)
+        changes = self.modulator(sequences).reshape(count, gaussians, frames, 5).transpose(1, 2)
+        result = changes.new_zeros(*drawn.shape, 5).transpose(1, 2)
+        return result.index_put((clip, person), changes).transpose(1, 2)
+
+    def render(self, clips: Clip | ClipBatch | Sequence[Clip], *, image_size=448, backend="auto") -> torch.Tensor:
+        """Draw clips of any topologies: (B, N, 3, H, W), as ``forward``."""
+        if isinstance(clips, Clip):
+            clips = [clips]
+        if not isinstance(clips, ClipBatch):
+            clips = ClipBatch.from_clips(clips)
+        clips = clips.to(self.depth_mix_logit.device)
+        return self(
+            clips.joints, clips.velocities, clips.valid,
+            image_size=image_size, backend=backend, topology=clips.topologies,
+        )  # fmt: skip
+
+
+def of_joints(values: torch.Tensor, skin_index: torch.Tensor) -> torch.Tensor:
+    """What belongs to the two joints of each Gaussian: (B, N, P, J, ...) by (B, K, 2) to (B, N, P, K, 2, ...)."""
+    clip = torch.arange(len(values), device=values.device)[:, None, None]
+    return values.permute(0, 3, 1, 2, *range(4, values.ndim))[clip, skin_index].movedim((3, 4), (1, 2))
+
+
+def skin(values: torch.Tensor, table) -> torch.Tensor:
+    """Per-joint vectors blended to Gaussians: (B, N, P, J, 3) to (B, N, P, K, 3)."""
+    first, second = of_joints(values, table.skin_index).unbind(4)
+    weight = table.skin_weight[:, None, None, :, :, None]
+    return first * weight[..., 0, :] + second * weight[..., 1, :]
+
+
+def _check(joints, velocities, valid, topology) -> tuple[Topology, ...]:
+    """The topology of each clip. Raises ValueError where shapes do not fit."""
+    if joints.ndim != 5 or joints.shape[-1] != 3:
+        raise ValueError(f"joints have shape {tuple(joints.shape)}, expected (B, N, P, J, 3)")
+    if velocities.shape != joints.shape:
+        raise ValueError(f"velocities have shape {tuple(velocities.shape)}, expected {tuple(joints.shape)} as the joints")
+    if valid.shape != joints.shape[:-1] or valid.dtype != torch.bool:
+        wanted = f"{tuple(joints.shape[:-1])} bool"
+        raise ValueError(f"valid has shape {tuple(valid.shape)} {valid.dtype}, expected {wanted}")
+    batch, count = joints.shape[0], joints.shape[3]
+    if topology is None:
+        topology = topology_with_joints(count)
+    if isinstance(topology, str | Topology):
+        topology = [topology] * batch
+    topologies = tuple(get_topology(t) for t in topology)
+    if len(topologies) != batch:
+        raise ValueError(f"{len(topologies)} topologies for {batch} clips")
+    for each in topologies:
+        if each.num_joints > count:
+            raise ValueError(f"{each.name} has {each.num_joints} joints, the clips have {count}")
+    return topologies
