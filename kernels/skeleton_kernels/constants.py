@@ -16,5 +16,5 @@ WORLD_LIMIT = 1e3
 float32, so one broken joint cannot turn a picture or a gradient into NaN."""
 
 DEFAULT_CUTOFF = 1.0 / 1024.0
-"""Optical depth under which a Gaussian may be left out at a pixel. What is left out adds up where several Gaussians fade
-at the same pixel: with this value whole bodies stay within 1/255 of the dense picture."""
+"""Optical depth under which a Gaussian may be left out at a pixel. What is left out adds up where several Gaussians
+fade at the same pixel: with this value whole bodies stay within 1/255 of the dense picture."""

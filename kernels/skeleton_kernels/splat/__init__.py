@@ -62,18 +62,16 @@ def splat(
 
     frames = math.prod(batch)
     path = _load(_choose(backend, means.device, dtype))
-    # Half precision would misplace Gaussians by pixels, so autocast must not reach the matrix products in here.
-    with torch.autocast(means.device.type, enabled=False):
-        images = path.splat(
-            means.to(dtype).reshape(frames, count, 3),
-            scales.to(dtype).reshape(frames, count),
-            colors.to(dtype).reshape(frames, count, 3),
-            opacities.to(dtype).reshape(frames, count),
-            intrinsics.to(means.device, dtype).reshape(frames, 3, 3),
-            height,
-            width,
-            cutoff,
-        )
+    images = path.splat(
+        means.to(dtype).reshape(frames, count, 3),
+        scales.to(dtype).reshape(frames, count),
+        colors.to(dtype).reshape(frames, count, 3),
+        opacities.to(dtype).reshape(frames, count),
+        intrinsics.to(means.device, dtype).reshape(frames, 3, 3),
+        height,
+        width,
+        cutoff,
+    )
     return images.reshape(*batch, 3, height, width)
 
 

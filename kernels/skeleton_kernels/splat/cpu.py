@@ -18,6 +18,8 @@ of keeping them, so that memory does not grow with the number of pixels touched.
 collisions: the same input gives the same bits.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -29,7 +31,7 @@ from .reference import mask_absent, project
 
 TILE = 8
 CHUNK = 1 << 18  # pixels times Gaussians in flight: 1 MiB of float32 per buffer
-NEGLIGIBLE = 1e-20  # optical depths below are zeroed: denormal numbers would slow the matrix products a hundredfold
+NOTHING = -50.0  # logarithm of an optical depth that no sum notices; smaller ones slow exp and products down tenfold
 NARROW = 0.05  # pixels: below this standard deviation the quadratic cancels too much for float32
 
 
@@ -100,11 +102,11 @@ def gather_lists(table: Tensor, pairs: Pairs) -> Lists:
     slope_x, slope_y = xx * x + xy * y, xy * x + yy * y
     constant = opacity.log() - 0.5 * (x * slope_x + y * slope_y)
     coefficients = torch.stack([constant, slope_x, slope_y, -0.5 * xx, -xy, -0.5 * yy], -1)
-    nothing = coefficients.new_tensor([[-1e4, 0, 0, 0, 0, 0]])
+    nothing = coefficients.new_tensor([[NOTHING, 0, 0, 0, 0, 0]])
     return Lists(torch.cat([coefficients, nothing]), pad(rows[:, 6:], (0, 0, 0, 1)))
 
 
-def chunks(pairs: Pairs):
+def chunks(pairs: Pairs) -> Iterator[tuple[slice, Tensor]]:
     """Yields (tiles, slots): a slice of tiles and the padded lists (t, g) of their pairs, P where a list has ended."""
     start, end = 0, len(pairs.gaussian)
     while start < len(pairs.tile):
@@ -119,11 +121,9 @@ def chunks(pairs: Pairs):
 
 def optical_depths(lists: Lists, slots: Tensor, basis: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Optical depth tau and transmittance E behind each Gaussian, both (t, g, TILE^2)."""
-    tau = (lists.coefficients[slots.flatten()] @ basis).to(dtype).exp_()
-    torch.threshold_(tau, NEGLIGIBLE, 0.0)
-    tau = tau.view(*slots.shape, -1)
-    triangle = torch.ones(slots.shape[1], slots.shape[1], dtype=dtype, device=tau.device).tril_()
-    return tau, torch.matmul(triangle, tau).neg_().exp_()
+    tau = (lists.coefficients[slots.flatten()] @ basis).to(dtype).clamp_min_(NOTHING).exp_().view(*slots.shape, -1)
+    minus_triangle = torch.full((slots.shape[1], slots.shape[1]), -1.0, dtype=dtype, device=tau.device).tril_()
+    return tau, torch.matmul(minus_triangle, tau).exp_()
 
 
 def tile_view(images: Tensor) -> Tensor:
@@ -137,52 +137,81 @@ def tile_index(tiles: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor, Te
     return tiles // (down * across), tiles // across % down, tiles % across
 
 
+def pad_to_tiles(images: Tensor) -> Tensor:
+    """images (N, 3, H, W) with zeros at the right and the bottom, where the sides are not divisible by TILE."""
+    right, bottom = -images.shape[3] % TILE, -images.shape[2] % TILE
+    return pad(images, (0, right, 0, bottom)) if right or bottom else images
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Keeps autocast and `torch.set_float32_matmul_precision` out: bfloat16 products misplace Gaussians by pixels.
+
+    The latter acts on the CPU through oneDNN, without which torch falls back on float32 products.
+    """
+    enabled, *_ = torch.backends.mkldnn.set_flags(_enabled=False, _fp32_precision=None)
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        torch.backends.mkldnn.set_flags(_enabled=enabled, _fp32_precision=None)
+
+
 class SplatTiles(torch.autograd.Function):
     """Images (N, 3, height, width) from Gaussians (N * K, 9) [center 2, precision 3, opacity, color 3] and pairs."""
 
     @staticmethod
     def forward(ctx, table: Tensor, pairs: Pairs, frames: int, height: int, width: int) -> Tensor:
-        down, across = pairs.grid
-        images = table.new_zeros(frames, 3, down * TILE, across * TILE)
-        view = tile_view(images)
-        lists = gather_lists(table, pairs)
-        basis = monomials(lists.coefficients)
-        for tiles, slots in chunks(pairs):
-            _, behind = optical_depths(lists, slots, basis, table.dtype)
-            weight = torch.empty_like(behind)
-            torch.sub(1, behind[:, 0], out=weight[:, 0])
-            torch.sub(behind[:, :-1], behind[:, 1:], out=weight[:, 1:])
-            colors = lists.colors[slots].transpose(1, 2)
-            view[tile_index(pairs.tile[tiles], pairs.grid)] = torch.bmm(colors, weight).unflatten(2, (TILE, TILE))
         ctx.save_for_backward(table)
         ctx.pairs = pairs
-        return images[:, :, :height, :width]
+        with full_precision(table.device):
+            return _composite(table, pairs, frames)[:, :, :height, :width]
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_images: Tensor):
-        (table,), pairs = ctx.saved_tensors, ctx.pairs
-        down, across = pairs.grid
-        height, width = grad_images.shape[2:]
-        view = tile_view(pad(grad_images, (0, across * TILE - width, 0, down * TILE - height)))
-        lists = gather_lists(table, pairs)
-        basis = monomials(lists.coefficients)
-        moments = table.new_empty(len(pairs.gaussian) + 1, 6)
-        grad_colors = table.new_empty(len(pairs.gaussian) + 1, 3)
-        for tiles, slots in chunks(pairs):
-            grad = view[tile_index(pairs.tile[tiles], pairs.grid)].flatten(2)
-            tau, behind = optical_depths(lists, slots, basis, table.dtype)
-            colors = lists.colors[slots]
-            behind_gradient = torch.bmm(behind, grad.transpose(1, 2))
-            before_gradient = torch.cat([grad.sum(2)[:, None], behind_gradient[:, :-1]], 1)
-            grad_colors[slots.flatten()] = (before_gradient - behind_gradient).flatten(0, 1)
+        (table,) = ctx.saved_tensors
+        with full_precision(table.device):
+            per_pair = _composite_backward(table, ctx.pairs, grad_images)
+        return _to_gaussians(table, ctx.pairs, *per_pair), None, None, None, None
 
-            step = colors - pad(colors[:, 1:], (0, 0, 0, 1))
-            behind *= torch.bmm(step, grad)
-            triangle = torch.ones(slots.shape[1], slots.shape[1], dtype=tau.dtype, device=tau.device).triu_()
-            tau *= torch.matmul(triangle, behind)
-            moments[slots.flatten()] = tau.flatten(0, 1) @ basis.T.to(tau.dtype)
-        return _to_gaussians(table, pairs, moments, grad_colors), None, None, None, None
+
+def _composite(table: Tensor, pairs: Pairs, frames: int) -> Tensor:
+    down, across = pairs.grid
+    images = table.new_zeros(frames, 3, down * TILE, across * TILE)
+    view = tile_view(images)
+    lists = gather_lists(table, pairs)
+    basis = monomials(lists.coefficients)
+    for tiles, slots in chunks(pairs):
+        _, behind = optical_depths(lists, slots, basis, table.dtype)
+        weight = torch.empty_like(behind)
+        torch.sub(1, behind[:, 0], out=weight[:, 0])
+        torch.sub(behind[:, :-1], behind[:, 1:], out=weight[:, 1:])
+        colors = lists.colors[slots].transpose(1, 2)
+        view[tile_index(pairs.tile[tiles], pairs.grid)] = torch.bmm(colors, weight).unflatten(2, (TILE, TILE))
+    return images
+
+
+def _composite_backward(table: Tensor, pairs: Pairs, grad_images: Tensor) -> tuple[Tensor, Tensor]:
+    """Per pair: moments (P + 1, 6) of dL/dlog tau about the middle of the tile, and colour gradients (P + 1, 3)."""
+    view = tile_view(pad_to_tiles(grad_images))
+    lists = gather_lists(table, pairs)
+    basis = monomials(table)
+    moments = table.new_empty(len(pairs.gaussian) + 1, 6)
+    grad_colors = table.new_empty(len(pairs.gaussian) + 1, 3)
+    for tiles, slots in chunks(pairs):
+        grad = view[tile_index(pairs.tile[tiles], pairs.grid)].flatten(2)
+        tau, behind = optical_depths(lists, slots, basis.to(lists.coefficients.dtype), table.dtype)
+        behind_gradient = torch.bmm(behind, grad.transpose(1, 2))
+        before_gradient = torch.cat([grad.sum(2)[:, None], behind_gradient[:, :-1]], 1)
+        grad_colors[slots.flatten()] = (before_gradient - behind_gradient).flatten(0, 1)
+
+        colors = lists.colors[slots]
+        behind *= torch.bmm(colors - pad(colors[:, 1:], (0, 0, 0, 1)), grad)
+        triangle = torch.ones(slots.shape[1], slots.shape[1], dtype=tau.dtype, device=tau.device).triu_()
+        tau *= torch.matmul(triangle, behind)
+        moments[slots.flatten()] = tau.flatten(0, 1) @ basis.T
+    return moments, grad_colors
 
 
 def _to_gaussians(table: Tensor, pairs: Pairs, moments: Tensor, grad_colors: Tensor) -> Tensor:
