@@ -15,9 +15,9 @@ _HOME = {
     "sample_clip": "skeletonllm.skeleton.sequence",
     "Topology": "skeletonllm.skeleton.topology",
     "DrAction": "skeletonllm.rendering.draction",
-    "SkeletonLLMConfig": "skeletonllm.models.skeletonllm",
-    "SkeletonLLMForConditionalGeneration": "skeletonllm.models.skeletonllm",
-    "SkeletonLLMProcessor": "skeletonllm.models.skeletonllm",
+    "SkeletonLLMConfig": "skeletonllm.models",
+    "SkeletonLLMForConditionalGeneration": "skeletonllm.models",
+    "SkeletonLLMProcessor": "skeletonllm.models",
 }
 
 __all__ = ["__version__", *_HOME]

@@ -1,0 +1,45 @@
+"""The command line: one small file per command, each with a function of the command's name."""
+
+import sys
+from importlib import import_module
+
+import typer
+
+from skeletonllm.cli.errors import USER_ERRORS, describe_error
+
+# Heavy libraries are imported inside the commands, so that --help answers at once.
+COMMANDS = {
+    "render": "skeletonllm.cli.render",
+    "inspect": "skeletonllm.cli.inspect",
+    "doctor": "skeletonllm.cli.doctor",
+}
+
+app = typer.Typer(
+    help="See skeleton recordings, and train and ask a multimodal LLM about them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_settings = {"debug": False}
+
+
+@app.callback()
+def _options(
+    debug: bool = typer.Option(False, "--debug", envvar="SKELETONLLM_DEBUG", help="Show where an error arose."),
+) -> None:
+    _settings["debug"] = debug
+
+
+for _name, _module in COMMANDS.items():
+    app.command(_name)(getattr(import_module(_module), _name))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command. Ends with exit code 2 and one line on stderr if a file or an argument is wrong."""
+    try:
+        app(arguments)
+    except USER_ERRORS as error:
+        if _settings["debug"]:
+            raise
+        print(f"skeletonllm: {describe_error(error)}", file=sys.stderr)
+        raise SystemExit(2) from None

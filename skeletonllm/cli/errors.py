@@ -1,0 +1,13 @@
+"""Which errors are the user's, and how they are told."""
+
+# What a wrong file, path or argument raises. Anything else is a defect of ours and shows its traceback.
+USER_ERRORS = (ValueError, KeyError, OSError)
+
+
+def describe_error(error: Exception) -> str:
+    """One line that a user can act on."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, KeyError) and error.args:
+        return str(error.args[0])  # str() of a KeyError would quote the message
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,86 @@
+"""skeletonllm inspect: what is in a recording, and what its reader assumed."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skeletonllm.cli.errors import USER_ERRORS, describe_error
+
+
+def describe(path: Path, format: str | None = None) -> dict:
+    """The facts about one recording, JSON-able. Raises what ``read_skeleton`` raises."""
+    import numpy as np
+
+    from skeletonllm.skeleton.formats import detect_format, read_skeleton
+
+    sequence = read_skeleton(path, format)
+    known = sequence.joints[sequence.valid]
+    extent = np.ptp(known, axis=0) if len(known) else np.zeros(3)
+    return {
+        "file": str(path),
+        "format": format or detect_format(path).name,
+        "topology": sequence.topology.name,
+        "persons": sequence.num_persons,
+        "frames": sequence.num_frames,
+        "fps": sequence.fps,
+        "seconds": round(sequence.duration, 3),
+        "units": "metres, Y up, Z away from the camera",
+        "extent": {axis: round(float(size), 3) for axis, size in zip("xyz", extent, strict=True)},
+        "missing_joints": round(1 - float(sequence.valid.mean()), 4) if sequence.valid.size else 1.0,
+        "label": sequence.label,
+        "notes": list(sequence.notes),
+    }
+
+
+def inspect(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Skeleton recordings.")],
+    format: Annotated[str | None, typer.Option(help="Read as this format instead of looking at the bytes.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead of tables.")] = False,
+) -> None:
+    """Show format, skeleton, persons, length, size and gaps of recordings."""
+    rows = []
+    for path in files:
+        try:
+            rows.append(describe(path, format))
+        except USER_ERRORS as error:
+            rows.append({"file": str(path), "error": describe_error(error)})
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        _print_tables(rows)
+    for row in rows:
+        if "error" in row:
+            print(f"skeletonllm: {row['error']}", file=sys.stderr)
+    if any("error" in row for row in rows):
+        raise typer.Exit(2)
+
+
+def _print_tables(rows: list[dict]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    for row in rows:
+        if "error" in row:
+            continue
+        extent = row["extent"]
+        shown = {
+            "format": row["format"],
+            "topology": row["topology"],
+            "persons": row["persons"],
+            "frames": f"{row['frames']} at {row['fps']:g} fps, {row['seconds']:.2f} s",
+            "units": row["units"],
+            "extent": f"{extent['x']:.2f} x {extent['y']:.2f} x {extent['z']:.2f} m (x, y, z)",
+            "missing joints": f"{row['missing_joints']:.1%}",
+            "label": row["label"] or "-",
+            "notes": "\n".join(row["notes"]) or "-",
+        }
+        table = Table(title=Text(row["file"]), title_justify="left", title_style="bold", show_header=False)
+        for name, value in shown.items():
+            table.add_row(name, Text(str(value)))  # as it is: what a file says is never read as markup
+        console.print(table)
+

@@ -1,0 +1,155 @@
+"""skeletonllm render: recordings to pictures."""
+
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import torch
+
+    from skeletonllm.rendering.draction import DrAction
+    from skeletonllm.skeleton.sequence import Clip, SkeletonSequence
+
+SUFFIXES = (".gif", ".mp4", ".png")
+SHEET_FRAMES = 12
+MOVIE_FPS = 15.0
+MOVIE_FRAMES = 200
+# All frames are drawn in one call, because camera and modulator look at a clip as a whole. Twelve bytes each: 2 GB.
+MOST_PIXELS = 160_000_000
+SEED = 0  # of the untrained renderer: one recording always gives one picture
+
+
+class Backend(StrEnum):
+    auto = "auto"
+    reference = "reference"
+    cpu = "cpu"
+    triton = "triton"
+
+
+def render(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Skeleton recordings.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="out.gif, out.mp4, out.png (contact sheet) or a folder (PNG frames).")
+    ],
+    frames: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"Frames to draw. Default: {SHEET_FRAMES} on a sheet, else {MOVIE_FPS:g} per second."),
+    ] = None,
+    size: Annotated[int, typer.Option(min=8, max=4096, help="Side of the picture in pixels.")] = 448,
+    weights: Annotated[Path | None, typer.Option(help="Published renderer weights, or a trained checkpoint.")] = None,
+    format: Annotated[str | None, typer.Option(help="Read as this format instead of looking at the bytes.")] = None,
+    backend: Annotated[Backend, typer.Option(help="Which path renders.")] = Backend.auto,
+) -> None:
+    """Draw recordings: a GIF, a video, a contact sheet (several files: one below the other), or PNG frames."""
+    targets = plan_outputs(files, output)
+
+    from rich.console import Console
+
+    from skeletonllm.rendering import video
+    from skeletonllm.skeleton.formats import read_skeleton
+
+    renderer = load_renderer(weights, backend)
+    sheets = []
+    with Console(stderr=True).status("") as status:
+        for path, target in zip(files, targets, strict=True):
+            sequence = read_skeleton(path, format)
+            kind = target.suffix.lower()
+            clip = cut(sequence, choose_count(sequence, kind, frames, size), kind, renderer)
+            status.update(f"{path.name}: drawing {clip.num_frames} of {sequence.num_frames} frames")
+            pictures = draw(renderer, clip, size, backend)
+            fps = clip.num_frames / sequence.duration
+            if kind == ".gif":
+                video.write_gif(target, pictures, fps)
+            elif kind == ".mp4":
+                video.write_mp4(target, pictures, fps)
+            elif kind == ".png":
+                title = f"{path.name}: {sequence.label}" if sequence.label else path.name
+                columns = SHEET_FRAMES // 2 if len(files) == 1 else SHEET_FRAMES
+                sheets.append(video.contact_sheet(pictures, clip.times.tolist(), title=title, columns=columns))
+            else:
+                video.write_png_folder(target, pictures)
+    if sheets:
+        video.write_png(targets[0], video.stack_sheets(sheets))
+    for target in dict.fromkeys(targets):
+        print(target)
+
+
+def plan_outputs(files: list[Path], output: str) -> list[Path]:
+    """Where the pictures of each file go; folders have no suffix. Raises ValueError where the wish cannot be met."""
+    target = Path(output)
+    if target.suffix.lower() in SUFFIXES and not target.is_dir():
+        if any(target.resolve() == path.resolve() for path in files):
+            raise ValueError(f"{output}: is the recording itself; choose another output")
+        if len(files) > 1 and target.suffix.lower() != ".png":
+            raise ValueError(f"{output}: holds one recording; give a folder or .png for {len(files)} files")
+        return [target] * len(files)
+    if target.suffix and not target.is_dir() and not output.endswith("/"):
+        raise ValueError(f"{output}: cannot write {target.suffix}; use {', '.join(SUFFIXES)} or a folder (with /)")
+    if len(files) == 1:
+        return [target]
+    names = [path.name.replace(".", "_") for path in files]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{output}: two of the files have the same name and would share a folder")
+    return [target / name for name in names]
+
+
+def load_renderer(weights: Path | None, backend: Backend) -> "DrAction":
+    """The published renderer, that of a trained checkpoint, or without weights an untrained one, always the same."""
+    import torch
+
+    from skeletonllm.rendering.draction import DrAction
+
+    if weights is None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(SEED)
+            renderer = DrAction()
+    elif weights.is_dir():
+        from skeletonllm.models import SkeletonLLMForConditionalGeneration
+
+        renderer = SkeletonLLMForConditionalGeneration.from_pretrained(weights).renderer
+    else:
+        renderer = DrAction.from_published(weights)
+    on_gpu = torch.cuda.is_available() and backend != Backend.cpu
+    return renderer.to("cuda" if on_gpu else "cpu").eval()
+
+
+def choose_count(sequence: "SkeletonSequence", kind: str, frames: int | None, size: int) -> int:
+    """How many frames to draw. Raises ValueError if they would not fit in memory."""
+    if frames is None:
+        pace = SHEET_FRAMES if kind == ".png" else round(sequence.duration * MOVIE_FPS)
+        frames = max(1, min(pace, sequence.num_frames, MOVIE_FRAMES, MOST_PIXELS // size**2))
+    if frames * size**2 > MOST_PIXELS:
+        raise ValueError(
+            f"{frames} frames of {size} x {size} pixels are more than fit at once; "
+            f"at this size at most {MOST_PIXELS // size**2} do"
+        )
+    return frames
+
+
+def cut(sequence: "SkeletonSequence", count: int, kind: str, renderer: "DrAction") -> "Clip":
+    """The frames to draw, with velocities in the unit that the renderer was trained with."""
+    import numpy as np
+    import torch
+
+    from skeletonllm.skeleton.sequence import PUBLISHED_VELOCITY_FRAMES, frame_indices, sample_clip
+
+    if not renderer.settings.get("published"):
+        return sample_clip(sequence, count)
+    if kind == ".png":
+        return sample_clip(sequence, count, sampling="published")
+    # A video steps evenly in time, which the published sampler does not.
+    now = frame_indices(sequence.num_frames, count)
+    later = np.minimum(now + PUBLISHED_VELOCITY_FRAMES, sequence.num_frames - 1)
+    velocities = torch.from_numpy(sequence.joints[later] - sequence.joints[now])
+    return replace(sample_clip(sequence, count), velocities=velocities)
+
+
+def draw(renderer: "DrAction", clip: "Clip", size: int, backend: Backend) -> "torch.Tensor":
+    """Frames (N, 3, H, W) in [0, 1]."""
+    import torch
+
+    with torch.no_grad():
+        return renderer.render(clip, image_size=size, backend=backend.value)[0].cpu()
