@@ -1,0 +1,62 @@
+"""SkeletonLLMConfig: a backbone, a renderer, and how frames go from one to the other."""
+
+from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
+
+from skeletonllm.models.pixels import NORMALIZATIONS, pixel_family
+
+
+class SkeletonLLMConfig(PretrainedConfig):
+    """Configuration of ``SkeletonLLMForConditionalGeneration``.
+
+    Args:
+        backbone_config: of an image-text-to-text model of transformers; a dictionary needs its ``model_type``.
+        renderer: keyword arguments of ``DrAction``.
+        num_frames: frames per clip.
+        image_size: pixels, the side of a rendered frame. Default: what the vision tower was made for.
+        normalize: ``backbone`` or ``none``, see ``skeletonllm.models.pixels.frames_to_inputs``.
+
+    Raises:
+        ValueError: no backbone, one of an unsupported family, or an image size that its tower cannot take.
+    """
+
+    model_type = "skeletonllm"
+    sub_configs = {"backbone_config": AutoConfig}
+    has_no_defaults_at_init = True
+
+    backbone_config: dict | PretrainedConfig | None = None
+    renderer: dict | None = None
+    num_frames: int = 12
+    image_size: int | None = None
+    normalize: str = "backbone"
+
+    def __post_init__(self, **kwargs):
+        if isinstance(self.backbone_config, dict):
+            settings = dict(self.backbone_config)
+            model_type = settings.pop("model_type", None)
+            if model_type not in CONFIG_MAPPING:
+                raise ValueError(f"backbone_config has model_type {model_type!r}, which transformers does not know")
+            self.backbone_config = CONFIG_MAPPING[model_type](**settings)
+        if self.backbone_config is None:
+            raise ValueError("SkeletonLLMConfig needs the backbone_config of an image-text-to-text model")
+        if self.normalize not in NORMALIZATIONS:
+            raise ValueError(f"unknown normalize {self.normalize!r}, expected one of {', '.join(NORMALIZATIONS)}")
+        if self.num_frames < 1:
+            raise ValueError(f"num_frames is {self.num_frames}, expected at least 1")
+        self.renderer = dict(self.renderer or {})
+        family = pixel_family(self.backbone_config)
+        if self.image_size is None:
+            self.image_size = family.native_image_size(self.backbone_config)
+        family.tokens_per_frame(self.backbone_config, self.image_size)  # refuses a size that the tower cannot take
+        super().__post_init__(**kwargs)
+
+    @property
+    def tokens_per_frame(self) -> int:
+        """Placeholder tokens that stand for one frame in the prompt."""
+        return pixel_family(self.backbone_config).tokens_per_frame(self.backbone_config, self.image_size)
+
+    def get_text_config(self, *args, **kwargs) -> PretrainedConfig:
+        """The language model's part, which caches and generation are sized by."""
+        return self.backbone_config.get_text_config(*args, **kwargs)
+
+
+AutoConfig.register(SkeletonLLMConfig.model_type, SkeletonLLMConfig)

@@ -1,0 +1,161 @@
+"""SkeletonLLMProcessor: clips, questions and answers to what the model takes."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from transformers import AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase
+from transformers.utils import cached_file
+
+from skeletonllm.models.configuration import SkeletonLLMConfig
+from skeletonllm.skeleton.batch import ClipBatch
+from skeletonllm.skeleton.sequence import Clip, SkeletonSequence, sample_clip
+
+FRAME_START, FRAME_TOKEN, FRAME_END = "<img>", "<IMG_CONTEXT>", "</img>"  # InternVL's
+IGNORED_LABEL = -100
+SETTINGS_FILE = "processor_config.json"
+
+
+class SkeletonLLMProcessor:
+    """Builds prompts around a tokenizer and its chat template.
+
+    A user turn is one line ``Frame1: <img><IMG_CONTEXT>...</img>`` per frame, then the question.
+
+    Args:
+        tokenizer: with a chat template, InternVL's frame tokens, and the end of a turn as its ``eos_token``.
+        num_frames: frames that ``sample`` cuts a sequence to.
+        tokens_per_frame: placeholder tokens of a frame, ``SkeletonLLMConfig.tokens_per_frame``.
+        system: system message, or None for what the chat template does without one.
+
+    Raises:
+        ValueError: the tokenizer lacks one of these.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        num_frames: int = 12,
+        tokens_per_frame: int = 256,
+        system: str | None = None,
+    ):
+        vocabulary = tokenizer.get_vocab()
+        lacking = [token for token in (FRAME_START, FRAME_TOKEN, FRAME_END) if token not in vocabulary]
+        if lacking or tokenizer.chat_template is None or tokenizer.eos_token_id is None:
+            lacking += ["a chat template"] * (tokenizer.chat_template is None)
+            lacking += ["an end-of-turn token (eos_token)"] * (tokenizer.eos_token_id is None)
+            raise ValueError(f"the tokenizer lacks {', '.join(lacking)}")
+        self.tokenizer = tokenizer
+        self.num_frames = num_frames
+        self.tokens_per_frame = tokens_per_frame
+        self.system = system
+
+    @classmethod
+    def for_model(
+        cls, config: SkeletonLLMConfig, tokenizer: PreTrainedTokenizerBase, system: str | None = None
+    ) -> "SkeletonLLMProcessor":
+        """The processor that fits a model. Raises ValueError if model and tokenizer differ on the frame token."""
+        image_token = config.backbone_config.image_token_id
+        if tokenizer.convert_tokens_to_ids(FRAME_TOKEN) != image_token:
+            found = tokenizer.convert_tokens_to_ids(FRAME_TOKEN)
+            raise ValueError(f"the model's frame token is {image_token}, the tokenizer's {FRAME_TOKEN} is {found}")
+        return cls(tokenizer, config.num_frames, config.tokens_per_frame, system)
+
+    def sample(self, sequence: SkeletonSequence, generator: torch.Generator | None = None) -> Clip:
+        """Cut a sequence to ``num_frames`` frames, evenly, or at random within segments if a generator is given."""
+        return sample_clip(sequence, self.num_frames, generator=generator)
+
+    def prompt_text(self, question: str, num_frames: int) -> str:
+        """The conversation up to where the answer begins. Raises ValueError if the question holds frame tokens."""
+        for token in (FRAME_START, FRAME_TOKEN, FRAME_END):
+            if token in question:
+                raise ValueError(f"the question contains {token}, which stands for a frame")
+        frame = FRAME_START + FRAME_TOKEN * self.tokens_per_frame + FRAME_END
+        lines = [f"Frame{number}: {frame}\n" for number in range(1, num_frames + 1)]
+        messages = [] if self.system is None else [{"role": "system", "content": self.system}]
+        messages.append({"role": "user", "content": "".join(lines) + question})
+        return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+
+    def answer_ids(self, answer: str) -> list[int]:
+        """Tokens of an answer, the end of the turn included."""
+        return [*self.tokenizer.encode(answer, add_special_tokens=False), self.tokenizer.eos_token_id]
+
+    def candidate_token_ids(self, labels: Sequence[str]) -> list[list[int]]:
+        """Labels as ``label_log_likelihoods`` takes them: tokenised exactly as answers are in training."""
+        return [self.answer_ids(label) for label in labels]
+
+    def __call__(
+        self, clips: Sequence[Clip] | None, prompts: Sequence[str], answers: Sequence[str] | None = None
+    ) -> dict[str, torch.Tensor | ClipBatch]:
+        """Left-padded tokens of B conversations.
+
+        Args:
+            clips: B clips of one frame count; None if frames are handed to the model already drawn.
+            prompts: B questions.
+            answers: B answers to learn, or None to ask.
+
+        Returns:
+            ``input_ids`` and ``attention_mask`` (B, L) int64; ``labels`` (B, L), -100 outside the answer and the end
+            of its turn, if there are answers; ``clips``, if given, as a ``ClipBatch``.
+
+        Raises:
+            ValueError: the numbers of clips, prompts and answers differ.
+        """
+        counts = {len(given) for given in (clips, prompts, answers) if given is not None}
+        if len(counts) != 1 or counts == {0}:
+            raise ValueError(f"clips, prompts and answers must be as many, at least one; found {sorted(counts)}")
+        batch = None if clips is None else ClipBatch.from_clips(clips)
+        num_frames = self.num_frames if batch is None else batch.joints.shape[1]
+        texts = [self.prompt_text(prompt, num_frames) for prompt in prompts]
+        asked = [self.tokenizer.encode(text, add_special_tokens=False) for text in texts]
+        answered = [[] for _ in asked] if answers is None else [self.answer_ids(answer) for answer in answers]
+        longest = max(len(question) + len(answer) for question, answer in zip(asked, answered, strict=True))
+        padding = self.tokenizer.eos_token_id if self.tokenizer.pad_token_id is None else self.tokenizer.pad_token_id
+        input_ids = torch.full((len(asked), longest), padding)
+        attention_mask = torch.zeros_like(input_ids)
+        labels = torch.full_like(input_ids, IGNORED_LABEL)
+        for row, (question, answer) in enumerate(zip(asked, answered, strict=True)):
+            length = len(question) + len(answer)
+            input_ids[row, longest - length :] = torch.tensor(question + answer)
+            attention_mask[row, longest - length :] = 1
+            labels[row, longest - len(answer) :] = torch.tensor(answer, dtype=torch.long)
+        result = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if answers is not None:
+            result["labels"] = labels
+        if batch is not None:
+            result["clips"] = batch
+        return result
+
+    def decode(self, generated: torch.Tensor, prompt_length: int = 0) -> list[str]:
+        """Generated ids (B, L) to text, without the first ``prompt_length`` columns and without special tokens."""
+        texts = self.tokenizer.batch_decode(generated[:, prompt_length:], skip_special_tokens=True)
+        return [text.strip() for text in texts]
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the tokenizer and ``processor_config.json``."""
+        self.tokenizer.save_pretrained(folder)
+        settings = {
+            "processor_class": type(self).__name__,
+            "num_frames": self.num_frames,
+            "tokens_per_frame": self.tokens_per_frame,
+            "system": self.system,
+        }
+        (Path(folder) / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n")
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, **kwargs) -> "SkeletonLLMProcessor":
+        """Read what ``save_pretrained`` wrote, from a folder or the hub.
+
+        Raises:
+            OSError: there is no such file.
+            ValueError: the folder holds another kind of processor.
+        """
+        path = cached_file(str(name), SETTINGS_FILE)
+        settings = json.loads(Path(path).read_text())
+        found = settings.pop("processor_class", None)
+        if found != cls.__name__:
+            raise ValueError(f"{name}: {SETTINGS_FILE} is of {found}, expected {cls.__name__}")
+        return cls(AutoTokenizer.from_pretrained(name, **kwargs), **settings)
+
+
+AutoProcessor.register(SkeletonLLMConfig, SkeletonLLMProcessor)

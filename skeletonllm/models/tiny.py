@@ -1,0 +1,137 @@
+"""A small InternVL and its tokenizer, made on the spot: for tests, demos and machines without downloads."""
+
+from collections.abc import Iterable
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import InternVLConfig, PreTrainedTokenizerFast
+
+from skeletonllm.models.configuration import SkeletonLLMConfig
+from skeletonllm.models.processing import FRAME_END, FRAME_START, FRAME_TOKEN, SkeletonLLMProcessor
+from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
+
+PAD, TURN_START, TURN_END, VIDEO_TOKEN = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<video>"
+
+# ChatML, the conversation format of InternVL3's and Qwen's language models.
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+_TEMPLATE_WORDS = "user\nassistant\nsystem\n" + "".join(f"Frame{number}: \n" for number in range(1, 33))
+
+
+def tiny_tokenizer(texts: Iterable[str], vocab_size: int = 1024) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer trained on texts: their words become tokens, anything else falls back to bytes."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[PAD, TURN_START, TURN_END, FRAME_START, FRAME_TOKEN, FRAME_END, VIDEO_TOKEN],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([_TEMPLATE_WORDS, *texts], trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=TURN_END,
+        padding_side="left",
+        extra_special_tokens={
+            "start_image_token": FRAME_START,
+            "context_image_token": FRAME_TOKEN,
+            "end_image_token": FRAME_END,
+            "video_token": VIDEO_TOKEN,
+        },
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+def tiny_backbone(
+    texts: Iterable[str],
+    *,
+    image_size: int = 96,
+    patch_size: int = 16,
+    vision_hidden_size: int = 128,
+    vision_layers: int = 4,
+    hidden_size: int = 192,
+    layers: int = 4,
+    heads: int = 4,
+    vocab_size: int = 1024,
+) -> tuple[InternVLConfig, PreTrainedTokenizerFast]:
+    """Config of an InternVL of about three million parameters, and a tokenizer for ``texts`` (prompts and labels).
+
+    Each frame becomes (image_size / patch_size / 2)^2 tokens.
+
+    Raises:
+        ValueError: image_size is no multiple of twice the patch size.
+    """
+    if image_size % (2 * patch_size):
+        raise ValueError(f"image_size {image_size} is no multiple of {2 * patch_size}, twice the patch size")
+    tokenizer = tiny_tokenizer(texts, vocab_size)
+    config = InternVLConfig(
+        vision_config=dict(
+            hidden_size=vision_hidden_size,
+            num_hidden_layers=vision_layers,
+            num_attention_heads=heads,
+            intermediate_size=4 * vision_hidden_size,
+            image_size=[image_size, image_size],
+            patch_size=[patch_size, patch_size],
+            # The published 0.1 keeps a deep pretrained tower stable; a shallow one would start nearly blind.
+            layer_scale_init_value=1.0,
+            initializer_range=vision_hidden_size**-0.5,
+        ),
+        text_config=dict(
+            model_type="qwen2",
+            vocab_size=len(tokenizer),
+            hidden_size=hidden_size,
+            intermediate_size=3 * hidden_size,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            num_key_value_heads=max(1, heads // 2),
+            max_position_embeddings=4096,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+        ),
+        image_token_id=tokenizer.convert_tokens_to_ids(FRAME_TOKEN),
+        image_seq_length=(image_size // patch_size // 2) ** 2,
+        downsample_ratio=0.5,
+        tie_word_embeddings=True,
+    )
+    return config, tokenizer
+
+
+def build_tiny(
+    texts: Iterable[str],
+    *,
+    seed: int = 0,
+    renderer: dict | None = None,
+    num_frames: int = 12,
+    normalize: str = "backbone",
+    **sizes,
+) -> tuple[SkeletonLLMForConditionalGeneration, SkeletonLLMProcessor]:
+    """An untrained small model and its processor, the same for the same texts, seed and sizes.
+
+    Args:
+        texts: what the tokenizer should know: prompts and labels.
+        seed: of the weights; torch's global generator is left as it was.
+        renderer: keyword arguments of ``DrAction``.
+        sizes: keyword arguments of ``tiny_backbone``.
+    """
+    backbone_config, tokenizer = tiny_backbone(texts, **sizes)
+    config = SkeletonLLMConfig(
+        backbone_config=backbone_config, renderer=renderer, num_frames=num_frames, normalize=normalize
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = SkeletonLLMForConditionalGeneration(config)
+        # The library starts position embeddings at zero for checkpoints to fill; here nothing else says where
+        # a patch is.
+        torch.nn.init.normal_(model.backbone.model.vision_tower.embeddings.position_embeddings, std=0.1)
+    model.generation_config.update(
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, max_new_tokens=32
+    )
+    return model, SkeletonLLMProcessor.for_model(config, tokenizer)

@@ -1,0 +1,147 @@
+import warnings
+
+import pytest
+import torch
+from torch.nn import functional
+
+
+@pytest.fixture
+def learning_batch(build, clips, prompts):
+    _, processor = build()
+    return processor(clips, prompts, ["throw", "throw ball", "sit down"])
+
+
+@pytest.mark.parametrize("modulator", ["gru", "mlp", "none"])
+def test_the_loss_reaches_every_renderer_parameter(build, learning_batch, modulator):
+    model, _ = build(renderer=dict(modulator=modulator))
+    model(**learning_batch).loss.backward()
+    for name, parameter in model.renderer.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_loss_is_the_mean_over_answer_tokens_of_the_whole_forward_pass(build, learning_batch):
+    model, _ = build()
+    labels = learning_batch.pop("labels")
+    logits = model(**learning_batch).logits
+    wanted = functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
+    outputs = model(**learning_batch, labels=labels)
+    assert outputs.logits.shape[1] < logits.shape[1] / 2  # picture tokens have none
+    torch.testing.assert_close(outputs.loss, wanted, atol=1e-5, rtol=0)  # float32 sums in another order
+
+
+def test_labels_without_an_answer_are_refused(build, learning_batch):
+    model, _ = build()
+    learning_batch["labels"].fill_(-100)
+    with pytest.raises(ValueError, match="no token to learn"):
+        model(**learning_batch)
+
+
+def test_frames_drawn_beforehand_give_the_same_logits_as_clips(build, learning_batch):
+    model, _ = build()
+    with torch.no_grad():
+        wanted = model(**learning_batch).logits
+        frames = model.render(learning_batch["clips"])
+        assert frames.shape == (3, 3, 3, 64, 64) and 0 <= frames.min() < frames.max() <= 1
+        clips = learning_batch.pop("clips")
+        assert torch.equal(model(**learning_batch, frames=frames).logits, wanted)
+        with pytest.raises(ValueError, match="not both"):
+            model(**learning_batch, frames=frames, clips=clips)
+
+
+def test_what_the_model_says_depends_on_the_clip(build, clips, prompts):
+    model, processor = build()
+    with torch.no_grad():
+        one, other = (model(**processor([clip], prompts[:1])).logits[:, -1] for clip in clips[:2])
+    # An untrained model hardly looks; without pictures both would be equal to the bit.
+    assert (one - other).abs().max() > 1e-4
+
+
+def test_normalisation_is_taken_from_the_config(build, learning_batch):
+    normalised, _ = build()
+    raw, _ = build(normalize="none")
+    frames = normalised.render(learning_batch["clips"])
+    assert torch.equal(raw.pixel_inputs(None, frames)["pixel_values"], frames.flatten(0, 1))
+    assert not torch.allclose(normalised.pixel_inputs(None, frames)["pixel_values"], frames.flatten(0, 1))
+
+
+def test_a_left_padded_batch_answers_as_each_row_alone(build, clips, prompts):
+    model, processor = build()
+    settings = dict(max_new_tokens=8, do_sample=False)
+    batch = processor(clips, prompts)
+    assert (batch["attention_mask"].sum(1).unique()).numel() == 3  # three lengths, so two rows are padded
+    together = processor.decode(model.generate(**batch, **settings), batch["input_ids"].shape[1])
+    alone = []
+    for clip, prompt in zip(clips, prompts, strict=True):
+        row = processor([clip], [prompt])
+        alone += processor.decode(model.generate(**row, **settings), row["input_ids"].shape[1])
+    assert together == alone
+    assert len(set(alone)) > 1  # an answer that never changes would prove nothing
+
+
+def test_generation_settings_of_the_model_are_used(build, clips, prompts):
+    model, processor = build()
+    model.generation_config.max_new_tokens = 2
+    model.generation_config.eos_token_id = None
+    row = processor(clips[:1], prompts[:1])
+    assert model.generate(**row).shape[1] == row["input_ids"].shape[1] + 2
+
+
+def test_beams_which_would_mix_up_frames_are_refused(build, clips, prompts):
+    model, processor = build()
+    row = processor(clips[:1], prompts[:1])
+    with pytest.raises(ValueError, match="num_beams above 1"):
+        model.generate(**row, num_beams=3)
+    model.generation_config.num_return_sequences = 2
+    with pytest.raises(ValueError, match="num_return_sequences above 1"):
+        model.generate(**row)
+
+
+def test_the_renderer_stays_float32_when_the_model_is_cast(build, learning_batch):
+    model, _ = build()
+    before = {name: value.clone() for name, value in model.renderer.state_dict().items()}
+    clips = learning_batch["clips"]
+    wanted = model.render(clips)
+    wanted.sum().backward()
+    for cast in (lambda: model.to(torch.bfloat16), model.half, model.bfloat16):
+        cast()
+        for name, value in model.renderer.state_dict().items():
+            assert value.dtype == torch.float32 and torch.equal(value, before[name]), name
+    assert {parameter.dtype for parameter in model.backbone.parameters()} == {torch.bfloat16}
+    assert all(parameter.grad.dtype == torch.float32 for parameter in model.renderer.parameters())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(model.render(clips), wanted)
+        loss = model(**learning_batch).loss
+    loss.backward()
+    assert loss.isfinite() and all(p.grad.isfinite().all() for p in model.renderer.parameters())
+
+
+def test_moving_the_model_moves_the_renderer(build):
+    model, _ = build()
+    assert next(model.to("meta").renderer.parameters()).is_meta
+
+
+def test_a_new_renderer_in_front_of_a_loaded_backbone_keeps_the_backbone(build, learning_batch):
+    from skeletonllm.models import SkeletonLLMForConditionalGeneration
+
+    source, _ = build()
+    before = {name: value.clone() for name, value in source.backbone.state_dict().items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # nothing is missing, so nothing is to be warned of
+        model = SkeletonLLMForConditionalGeneration.from_backbone(
+            source.backbone, renderer=dict(modulator="mlp"), num_frames=3
+        )
+    assert all(torch.equal(value, before[name]) for name, value in model.backbone.state_dict().items())
+    assert model.config.image_size == 64 and model.renderer.settings["modulator"] == "mlp"
+    assert model(**learning_batch).loss.isfinite()
+    with pytest.raises(TypeError, match="dtype would have no effect"):
+        SkeletonLLMForConditionalGeneration.from_backbone(source.backbone, dtype=torch.bfloat16)
+
+
+def test_smaller_frames_than_the_tower_was_made_for_cost_fewer_tokens(build):
+    from skeletonllm.models import SkeletonLLMForConditionalGeneration, SkeletonLLMProcessor
+
+    source, processor = build()
+    model = SkeletonLLMForConditionalGeneration.from_backbone(source.backbone, num_frames=3, image_size=32)
+    smaller = SkeletonLLMProcessor.for_model(model.config, processor.tokenizer)
+    assert (processor.tokens_per_frame, smaller.tokens_per_frame) == (4, 1)
