@@ -172,8 +172,8 @@ class DrAction(nn.Module):
     def _modulate(self, inputs: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
         """(B, N, P, K, 10) to (B, N, P, K, 5); padded persons, who may be half of a batch, are passed over."""
         clip, person = drawn.any(dim=3).any(dim=1).nonzero(as_tuple=True)
-        count, frames, gaussians = len(clip), *inputs.shape[1:2], inputs.shape[3]
-        sequences = inputs[clip, :, person].transpose(1, 2).reshape(count * gaussians, frames, -1)
+        count, frames, gaussians, width = len(clip), inputs.shape[1], *inputs.shape[3:]
+        sequences = inputs[clip, :, person].transpose(1, 2).reshape(count * gaussians, frames, width)
         changes = self.modulator(sequences).reshape(count, gaussians, frames, 5).transpose(1, 2)
         result = changes.new_zeros(*drawn.shape, 5).transpose(1, 2)
         return result.index_put((clip, person), changes).transpose(1, 2)

@@ -104,7 +104,7 @@ def write_gif(path: str | Path, frames: torch.Tensor, fps: float) -> None:
     pictures = to_bytes(frames)
     every = -(-len(pictures) // GIF_PALETTE_FRAMES)
     sample = pictures[::every]
-    palette = Image.fromarray(sample.reshape(-1, *sample.shape[2:])).quantize(256, method=Image.Quantize.MEDIANCUT)
+    palette = Image.fromarray(sample.reshape(-1, *sample.shape[2:])).quantize(256, method=Image.Quantize.FASTOCTREE)
     images = [Image.fromarray(p).quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
     edges = [round(index * 100 / fps) for index in range(len(images) + 1)]
     milliseconds = [10 * (after - before) for before, after in zip(edges, edges[1:], strict=False)]
