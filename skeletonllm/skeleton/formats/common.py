@@ -1,0 +1,174 @@
+"""What all readers share: the error they raise, how they read bytes, and how a recording is put together."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from skeletonllm.skeleton.sequence import SkeletonSequence
+from skeletonllm.skeleton.topology import Topology
+
+# More than four hours of one person at 30 fps. A file that claims more is not what it says, or wants to be cut first.
+MAX_BYTES = 128 * 2**20
+
+# Sensors see a few metres and studios are tens of metres wide: beyond this, a coordinate is noise or another unit.
+MAX_METRES = 100.0
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_TEXT = re.compile(rb"[\t\r\n\f\x20-\x7e]*")
+
+
+class SkeletonFormatError(ValueError):
+    """A file is not what it claims to be.
+
+    Args:
+        path: the file.
+        place: where in it: a line, a byte offset, a frame or a key.
+        found: what stands there.
+        expected: what should.
+    """
+
+    def __init__(self, path: str | Path, place: str, found: str, expected: str):
+        # All four are passed on so that the error survives pickling between worker processes.
+        super().__init__(path, place, found, expected)
+        self.path, self.place, self.found, self.expected = path, place, found, expected
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.place}: found {self.found}, expected {self.expected}"
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format.
+
+    Args:
+        name: registry key.
+        description: what such a file holds, for messages.
+        suffixes: usual file suffixes, with the dot, lower case.
+        sniff: (first bytes, path) -> whether the bytes look like this format.
+        read: path -> SkeletonSequence; raises SkeletonFormatError.
+    """
+
+    name: str
+    description: str
+    suffixes: tuple[str, ...]
+    sniff: Callable[[bytes, Path], bool]
+    read: Callable[[Path], SkeletonSequence]
+
+
+def short(value: object, limit: int = 60) -> str:
+    """repr, cut to one readable line."""
+    text = repr(value[:limit] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= limit else text[:limit] + "..."
+
+
+def is_text(data: bytes) -> bool:
+    """Whether all bytes are printable ASCII or white space (a UTF-8 byte order mark may stand first)."""
+    return _TEXT.fullmatch(data.removeprefix(BYTE_ORDER_MARK)) is not None
+
+
+def first_lines(head: bytes) -> list[list[bytes]]:
+    """The words of each complete line of ``head``; a last line without its end may be cut and is left out."""
+    lines = head.removeprefix(BYTE_ORDER_MARK).split(b"\n")
+    return [line.split() for line in (lines[:-1] if len(lines) > 1 else lines)]
+
+
+def is_number(word: bytes) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def describe(head: bytes) -> str:
+    """What the first bytes of a file look like to a person."""
+    if not head:
+        return "an empty file"
+    if re.match(rb"\x80[\x02-\x05]|[c(]\w*copyreg|\(dp0|\(lp0", head):
+        return "a Python pickle (never opened: unpickling can run any program)"
+    if head.startswith(b"\x89HDF") or head.startswith(b"MATLAB 7.3"):
+        return "an HDF5 file"
+    if head.startswith(b"PK"):
+        return "a zip archive"
+    if head.startswith(b"\x1f\x8b"):
+        return "gzip-compressed data"
+    if is_text(head):
+        return f"text that begins {short(head.removeprefix(BYTE_ORDER_MARK).decode().strip())}"
+    return f"binary data that begins {short(head[:12])}"
+
+
+def check_size(path: Path, size: int, place: str = "file", limit: int = MAX_BYTES) -> None:
+    """Raise SkeletonFormatError if ``size`` bytes are more than any recording needs."""
+    if size > limit:
+        raise SkeletonFormatError(path, place, f"{size:,} bytes", f"at most {limit:,}")
+
+
+def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
+    """The whole file, if it is no larger than ``limit``."""
+    check_size(path, path.stat().st_size, limit=limit)
+    return path.read_bytes()
+
+
+def read_lines(path: Path, expected: str) -> list[str]:
+    """The lines of an ASCII text file, whichever way they end."""
+    data = read_bytes(path).removeprefix(BYTE_ORDER_MARK)
+    if not data.strip():
+        raise SkeletonFormatError(path, "line 1", "an empty file", expected)
+    try:
+        return data.decode("ascii").splitlines()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        found = describe(data[:64]) if line == 1 else f"byte {data[error.start]:#04x}, which is not text"
+        raise SkeletonFormatError(path, f"line {line}", found, expected) from error
+
+
+def build_sequence(
+    path: Path,
+    joints: np.ndarray,
+    fps: float,
+    topology: Topology | str,
+    *,
+    valid: np.ndarray | None = None,
+    zero_is_missing: bool = False,
+    rotations: np.ndarray | None = None,
+    label: str | None = None,
+    notes: tuple[str, ...] = (),
+) -> SkeletonSequence:
+    """A sequence with unusable joints masked and a note for each reason.
+
+    Args:
+        path: the file, for messages.
+        joints: (T, P, J, 3) metres in the world frame of SkeletonSequence.
+        fps: frames per second.
+        topology: the J joints.
+        valid: (T, P, J) bool, what the file itself says.
+        zero_is_missing: whether a joint exactly at the origin stands for one that was not seen.
+        rotations: optional (T, P, J, 4) unit quaternions wxyz.
+        label, notes: see SkeletonSequence.
+
+    Raises:
+        SkeletonFormatError: if no joint is left.
+    """
+    valid = np.ones(joints.shape[:3], dtype=bool) if valid is None else valid
+    finite = np.isfinite(joints).all(-1)
+    with np.errstate(invalid="ignore"):
+        near = (np.abs(joints) <= MAX_METRES).all(-1)
+    reasons = [
+        (~finite, "NaN or infinite coordinates"),
+        (finite & ~near, f"coordinates beyond {MAX_METRES:g} m"),
+    ]
+    if zero_is_missing:
+        reasons.append(((joints == 0).all(-1), "coordinates of exactly zero, which mark missing joints"))
+    for bad, reason in reasons:
+        count = int((bad & valid).sum())
+        if count:
+            notes += (f"{count} of {bad.size} joints masked: {reason}",)
+        valid = valid & ~bad
+    if not valid.any():
+        found = "; ".join(notes[-len(reasons) :]) if joints.size else "no frames or no persons"
+        raise SkeletonFormatError(path, "all frames", f"no usable joint ({found})", "joint positions in metres")
+    joints = np.where(valid[..., None], joints, 0.0).astype(np.float32)
+    return SkeletonSequence(joints, fps, topology, valid, rotations, label, str(path), notes)

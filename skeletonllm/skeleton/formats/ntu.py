@@ -1,0 +1,186 @@
+"""NTU RGB+D ``.skeleton`` text (Kinect v2): frames of bodies of 25 joints, each body with the sensor's id."""
+
+import re
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from skeletonllm.skeleton.cleaning import momentary_jumps, motion, track_bodies, why_spurious
+from skeletonllm.skeleton.formats.common import (
+    MAX_METRES,
+    Format,
+    SkeletonFormatError,
+    build_sequence,
+    check_size,
+    first_lines,
+    is_text,
+    read_lines,
+    short,
+)
+from skeletonllm.skeleton.sequence import SkeletonSequence
+from skeletonllm.skeleton.topology import KINECT_V2
+
+FPS = 30.0
+JOINT_COLUMNS = 12
+BODY_COLUMNS = 10
+# A Kinect v2 follows six people at most; half an hour is longer than any recording of an action.
+MAX_BODIES = 6
+MAX_FRAMES = int(1800 * FPS)
+NOT_TRACKED, TRACKED = 0, 2
+IDENTITY = (1.0, 0.0, 0.0, 0.0)
+
+# Classes 1 to 60, in the wording of the published code.
+LABELS = tuple(
+    "drink water; eat food; brush teeth; brush hair; drop something; pick up; throw; sit down; stand up; clapping; "
+    "reading; writing; tear up paper; put on jacket; take off jacket; put on shoe; take off shoe; put on glasses; "
+    "take off glasses; put on hat/cap; take off hat/cap; cheer (raise arms); hand waving; kicking the air/something; "
+    "reach into pocket; hopping; jump up; phone call; play with phone/tablet; type on keyboard; "
+    "point at something/directions; take a selfie; check time (from watch); rub two hands; bow (bend forward); "
+    "shake head; wipe face; salute; pray with hands together; cross hands in front; sneezing/cough; staggering; "
+    "falling down; headache; chest pain; back pain; neck pain; nausea/vomiting; fan self; punch/slap someone; "
+    "kicking someone; pushing someone; pat someone on the back; point at someone; hug each other; giving object; "
+    "touch someone's pocket; shaking hands; walking towards each other; walking apart from each other".split("; ")
+)
+
+
+@dataclass
+class _Detections:
+    """All bodies of a file in file order: D bodies of J joints."""
+
+    num_frames: int
+    frames: np.ndarray  # (D,)
+    body_ids: list[int]
+    values: np.ndarray  # (D, J, 12): x y z, depth and colour pixels, quaternion wxyz, tracking state
+
+
+def read(path: Path) -> SkeletonSequence:
+    """Read one recording; the persons stand in the order of how long, then how much, they move."""
+    detections = _parse(path, read_lines(path, "the number of frames"))
+    if not detections.body_ids:
+        found = f"no body in any of {detections.num_frames} frames"
+        raise SkeletonFormatError(path, "all frames", found, "at least one body")
+    positions, state = detections.values[..., :3], detections.values[..., 11]
+    near = (np.abs(positions) <= MAX_METRES).all(-1)  # False for NaN too
+    usable = (state != NOT_TRACKED) & near & (positions != 0).any(-1)
+    safe = np.where(usable[..., None], positions, 0.0)
+    centres = safe.sum(1) / np.maximum(usable.sum(1), 1)[:, None]
+    persons = track_bodies(detections.frames, detections.body_ids, centres, FPS)
+    members, notes = _select(detections, persons, safe, usable, state == TRACKED)
+    shape = (detections.num_frames, len(members), KINECT_V2.num_joints)
+    # Few lines can name many persons and many frames; the arrays hold every person in every frame.
+    check_size(path, prod(shape) * 3 * np.dtype(np.float32).itemsize, f"{len(members)} persons in {shape[0]} frames")
+    joints, valid = np.zeros((*shape, 3)), np.zeros(shape, dtype=bool)
+    rotations = np.tile(np.array(IDENTITY, dtype=np.float32), (*shape, 1))
+    for person, member in enumerate(members):
+        frames = detections.frames[member]
+        jumps = momentary_jumps(frames, centres[member], FPS)
+        if jumps.any():
+            notes.append(f"person {person} masked in {jumps.sum()} frames: jumped away for a moment")
+        joints[frames, person] = positions[member]
+        valid[frames, person] = (state[member] != NOT_TRACKED) & ~jumps[:, None]
+        rotations[frames, person] = _unit_quaternions(detections.values[member][..., 7:11])
+    action = re.match(r"S\d{3}C\d{3}P\d{3}R\d{3}A(\d{3})", path.name)
+    number = int(action.group(1)) if action else 0
+    return build_sequence(
+        path,
+        joints,
+        FPS,
+        KINECT_V2,
+        valid=valid,
+        zero_is_missing=True,
+        rotations=rotations,
+        label=LABELS[number - 1] if 1 <= number <= len(LABELS) else None,
+        notes=(
+            "30 frames per second assumed (nominal for Kinect v2; the file does not say)",
+            "metres in the camera frame, Y up, Z away from the camera; joints in the order of Kinect v2",
+            *notes,
+        ),
+    )
+
+
+def _parse(path: Path, lines: list[str]) -> _Detections:
+    def count(index: int, what: str, most: int) -> int:
+        words = lines[index].split() if index < len(lines) else []
+        if len(words) != 1 or not words[0].isdigit() or len(words[0]) > 18 or int(words[0]) > most:
+            raise SkeletonFormatError(path, f"line {index + 1}", found_at(index), f"{what} (0 to {most})")
+        return int(words[0])
+
+    def found_at(index: int) -> str:
+        return short(lines[index].strip()) if index < len(lines) else "the end of the file"
+
+    num_frames = count(0, "the number of frames", MAX_FRAMES)
+    num_joints = KINECT_V2.num_joints
+    frames, body_ids, values, position = [], [], [], 1
+    for frame in range(num_frames):
+        num_bodies = count(position, f"the number of bodies in frame {frame} of {num_frames}", MAX_BODIES)
+        position += 1
+        for body in range(num_bodies):
+            where = f"of body {body} in frame {frame} of {num_frames}"
+            header = lines[position].split() if position < len(lines) else []
+            if len(header) != BODY_COLUMNS or not header[0].isdigit():
+                expected = f"the id and {BODY_COLUMNS - 1} properties {where}"
+                raise SkeletonFormatError(path, f"line {position + 1}", found_at(position), expected)
+            if count(position + 1, f"the number of joints {where}", 10**6) != num_joints:
+                found = f"{found_at(position + 1)} joints"
+                raise SkeletonFormatError(path, f"line {position + 2}", found, f"{num_joints} joints {where}")
+            position += 2
+            rows = [line.split() for line in lines[position : position + num_joints]]
+            for joint in range(num_joints):
+                if joint >= len(rows) or len(rows[joint]) != JOINT_COLUMNS:
+                    index = position + joint
+                    expected = f"{JOINT_COLUMNS} numbers for joint {joint} {where}"
+                    raise SkeletonFormatError(path, f"line {index + 1}", found_at(index), expected)
+            try:
+                values.append(np.array([[float(word) for word in row] for row in rows]))
+            except ValueError as error:
+                place = f"lines {position + 1} to {position + num_joints}"
+                raise SkeletonFormatError(path, place, short(str(error)), f"numbers {where}") from error
+            frames.append(frame)
+            body_ids.append(int(header[0]))
+            position += num_joints
+    rest = next((index for index in range(position, len(lines)) if lines[index].strip()), None)
+    if rest is not None:
+        expected = f"the end of the file after {num_frames} frames"
+        raise SkeletonFormatError(path, f"line {rest + 1}", found_at(rest), expected)
+    return _Detections(num_frames, np.array(frames, dtype=np.int64), body_ids, np.array(values))
+
+
+def _select(
+    detections: _Detections, persons: np.ndarray, positions: np.ndarray, usable: np.ndarray, tracked: np.ndarray
+) -> tuple[list[np.ndarray], list[str]]:
+    """The detections of each real person, the main persons first, and a note on each body that was dropped."""
+    order = np.argsort(persons, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(persons[order])) + 1)
+    longest = max(map(len, members))
+    reasons = [why_spurious(positions[m], usable[m], tracked[m], FPS, longest) for m in members]
+    kept = [m for m, reason in zip(members, reasons, strict=True) if reason is None]
+    notes = []
+    if kept:
+        for member, reason in zip(members, reasons, strict=True):
+            if reason is not None:
+                notes.append(f"body {detections.body_ids[member[0]]} dropped: {reason}")
+    else:
+        # Somebody was recorded: whoever has most usable joints.
+        kept = [max(members, key=lambda m: usable[m].sum())]
+        if len(members) > 1:
+            notes.append(f"{len(members) - 1} bodies dropped: none looks like a person, the best of them was kept")
+    longest = max(map(len, kept))
+    kept.sort(key=lambda m: (2 * len(m) < longest, -motion(positions[m], usable[m])))
+    return kept, notes
+
+
+def _unit_quaternions(quaternions: np.ndarray) -> np.ndarray:
+    """(..., 4) wxyz to unit length; the sensor writes zeros for joints without an orientation: identity."""
+    norm = np.linalg.norm(quaternions, axis=-1, keepdims=True)
+    known = np.isfinite(norm) & (norm > 1e-6)
+    return np.where(known, quaternions / np.where(known, norm, 1.0), IDENTITY).astype(np.float32)
+
+
+def sniff(head: bytes, path: Path) -> bool:
+    lines = first_lines(head)[:2]
+    return is_text(head) and all(len(line) == 1 and line[0].isdigit() for line in lines)
+
+
+FORMAT = Format("ntu", "NTU RGB+D .skeleton text, 25 joints per body", (".skeleton",), sniff, read)
