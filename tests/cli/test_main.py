@@ -1,0 +1,63 @@
+"""The command line as a whole: errors in one line, tracebacks on request, and the doctor."""
+
+import json
+
+import pytest
+
+from skeletonllm import cli
+from skeletonllm.cli.errors import describe_error
+from skeletonllm.skeleton.formats import SkeletonFormatError
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("two\n  lines"), "two lines"),
+        (KeyError("no topology 'x'; known: y"), "no topology 'x'; known: y"),
+        (FileNotFoundError(2, "No such file or directory", "a.npz"), "a.npz: No such file or directory"),
+        (SkeletonFormatError("a.txt", "line 3", "2 words", "3 numbers"), "a.txt: line 3: found 2 words, expected"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_errors_are_told_in_one_line(error, line):
+    assert describe_error(error).startswith(line) and "\n" not in describe_error(error)
+
+
+def test_debug_shows_where_an_error_arose(run, monkeypatch):
+    assert run("render", "absent.npz", "-o", "a.gif")[0] == 2
+    with pytest.raises(FileNotFoundError):
+        cli.main(["--debug", "render", "absent.npz", "-o", "a.gif"])
+    monkeypatch.setenv("SKELETONLLM_DEBUG", "1")
+    with pytest.raises(FileNotFoundError):
+        cli.main(["render", "absent.npz", "-o", "a.gif"])
+    monkeypatch.delenv("SKELETONLLM_DEBUG")
+    assert run("render", "absent.npz", "-o", "a.gif")[0] == 2
+
+
+def test_a_defect_of_ours_is_not_taken_for_a_wrong_argument(monkeypatch):
+    def fail(arguments):
+        raise AssertionError("a defect")
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(AssertionError, match="a defect"):
+        cli.main([])
+
+
+def test_every_command_explains_itself(run):
+    for command in cli.COMMANDS:
+        code, printed, _ = run(command, "--help")
+        assert code == 0 and "Usage" in printed
+    assert run("no-such-command")[0] == 2
+
+
+def test_the_doctor_renders_and_names_its_path(run):
+    code, printed, _ = run("doctor", "--json")
+    found = json.loads(printed)
+    assert code == 0 and found["render"]["works"] and found["render"]["seconds"] > 0
+    assert found["render"]["path"] in ("cpu", "triton") and found["devices"][0]["type"] == "cpu"
+    assert found["packages"]["torch"][0].isdigit() and "deepspeed" in found["packages"]
+
+
+def test_the_doctor_speaks_to_people(run):
+    code, printed, _ = run("doctor")
+    assert code == 0 and "renders with" in printed and "transformers" in printed
