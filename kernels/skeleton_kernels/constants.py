@@ -15,6 +15,6 @@ WORLD_LIMIT = 1e3
 """Coordinates and sizes beyond this (metres) count as missing. Squares of ratios of anything smaller stay finite in
 float32, so one broken joint cannot turn a picture or a gradient into NaN."""
 
-DEFAULT_CUTOFF = 1.0 / 1024.0
+DEFAULT_CUTOFF = 1.0 / 2048.0
 """Optical depth under which a Gaussian may be left out at a pixel. What is left out adds up where several Gaussians
 fade at the same pixel: with this value whole bodies stay within 1/255 of the dense picture."""

@@ -6,8 +6,10 @@ import time
 import pytest
 import torch
 from splat_scenes import camera, cloud, one, together
+
 from skeleton_kernels import splat, splat_bones
 from skeleton_kernels.constants import DEFAULT_CUTOFF
+from skeleton_kernels.splat import cpu
 
 RED, GREEN, BLUE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 PATHS = pytest.mark.parametrize("backend", ["reference", "cpu"])
@@ -212,6 +214,16 @@ def test_reduced_matrix_precision_leaves_picture_and_gradient_alone_and_stays_se
     finally:
         torch.set_float32_matmul_precision(precision)
     assert all(torch.equal(mine, wanted) for mine, wanted in zip(reduced, plain, strict=True))
+
+
+def test_a_batch_drawn_in_parts_to_save_memory_has_the_same_pictures_and_gradients(monkeypatch):
+    scene = cloud(5, count=40)
+    whole = picture_and_gradient(scene)
+    monkeypatch.setattr(cpu, "PAIRS", 100)
+    parts = picture_and_gradient(scene)
+    for mine, wanted in zip(parts, whole, strict=True):
+        # Tiles share matrix products with other tiles, whose sums round in another order.
+        torch.testing.assert_close(mine, wanted, atol=1e-6 * wanted.abs().max().item(), rtol=1e-5)
 
 
 def test_the_same_input_gives_the_same_bits():

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from splat_scenes import camera, cloud
+
 from skeleton_kernels import splat, splat_bones
 
 NAMES = ("means", "scales", "colors", "opacities", "intrinsics")

@@ -32,7 +32,16 @@ from .reference import mask_absent, project
 TILE = 8
 CHUNK = 1 << 18  # pixels times Gaussians in flight: 1 MiB of float32 per buffer
 NOTHING = -50.0  # logarithm of an optical depth that no sum notices; smaller ones slow exp and products down tenfold
+PAIRS = 1 << 20  # (Gaussian, tile) pairs listed at once: bounds the memory when bodies fill whole pictures
 NARROW = 0.05  # pixels: below this standard deviation the quadratic cancels too much for float32
+
+
+class Boxes(NamedTuple):
+    """Tiles that N frames of K Gaussians touch, as (column, row) ranges."""
+
+    low: Tensor  # (N, K, 2)
+    high: Tensor  # (N, K, 2) inclusive
+    count: Tensor  # (N, K) tiles in the range, 0 for a Gaussian that is not seen
 
 
 class Pairs(NamedTuple):
@@ -48,34 +57,38 @@ class Pairs(NamedTuple):
     grid: tuple[int, int]  # tiles per column and row of a frame
 
 
-def list_pairs(centers: Tensor, extents: Tensor, visible: Tensor, height: int, width: int) -> Pairs:
-    """Which Gaussian touches which tile: centers (N, K, 2), half-axes of the box extents (N, K, 2), visible (N, K)."""
-    device = centers.device
-    grid = (-(-height // TILE), -(-width // TILE))
-    limit = centers.new_tensor([width, height])
-    low = (centers - extents).clamp_min(0).minimum(limit).ceil().long()
-    high = (centers + extents).clamp_min(-1).minimum(limit - 1).floor().long()
+def tile_boxes(centers: Tensor, extents: Tensor, visible: Tensor, height: int, width: int) -> Boxes:
+    """Tiles with a pixel in the box: centers (N, K, 2), half-sides of the box extents (N, K, 2), visible (N, K)."""
+    last = centers.new_tensor([width - 1, height - 1])
+    low = (centers - extents).clamp_min(0).minimum(last + 1).ceil().int()
+    high = (centers + extents).clamp_min(-1).minimum(last).floor().int()
     visible = visible & (low <= high).all(-1)
     low, high = low // TILE, high // TILE
-    across, down = (high - low + 1).unbind(-1)
-    count = torch.where(visible, across * down, 0).flatten()
+    return Boxes(low, high, torch.where(visible, (high - low + 1).prod(-1), 0))
 
+
+def list_pairs(boxes: Boxes, height: int, width: int) -> Pairs:
+    """Every (Gaussian, tile) pair of the boxes, in compositing order."""
+    device = boxes.count.device
+    grid = (-(-height // TILE), -(-width // TILE))
+    count = boxes.count.flatten()
     first_of_gaussian = count.cumsum(0) - count
-    gaussian = torch.arange(len(count), device=device).repeat_interleave(count)
-    rank = torch.arange(len(gaussian), device=device) - first_of_gaussian[gaussian]
-    corner = torch.arange(len(centers), device=device)[:, None] * grid[0] + low[..., 1]
-    corner = corner * grid[1] + low[..., 0]
-    across = across.flatten()[gaussian]
-    tile = corner.flatten()[gaussian] + rank // across * grid[1] + rank % across
+    gaussian = torch.arange(len(count), device=device, dtype=torch.int32).repeat_interleave(count)
+    rank = torch.arange(len(gaussian), device=device) - first_of_gaussian.index_select(0, gaussian)
+    frame_row = torch.arange(len(boxes.count), device=device)[:, None] * grid[0]
+    corner = (frame_row + boxes.low[..., 1]) * grid[1] + boxes.low[..., 0]
+    across = (boxes.high - boxes.low + 1)[..., 0].flatten().index_select(0, gaussian)
+    tile = corner.flatten().index_select(0, gaussian) + rank // across * grid[1] + rank % across
 
     tile, order = tile.int().sort(stable=True)
-    position = torch.empty_like(order)
-    position[order] = torch.arange(len(order), device=device)
-    corner = torch.stack([tile % grid[1], tile // grid[1] % grid[0]], -1) * TILE
-    tile, length = tile.long().unique_consecutive(return_counts=True)
+    position = torch.empty_like(gaussian)
+    position[order] = torch.arange(len(order), device=device, dtype=torch.int32)
+    corner = torch.stack([tile % grid[1], tile // grid[1] % grid[0]], -1).int() * TILE
+    tile, length = tile.unique_consecutive(return_counts=True)
     first = length.cumsum(0) - length
     length, by_length = length.sort(descending=True, stable=True)
-    return Pairs(gaussian[order], corner, position, first_of_gaussian, tile[by_length], first[by_length], length, grid)
+    tile, first = tile[by_length].long(), first[by_length]
+    return Pairs(gaussian.index_select(0, order), corner, position, first_of_gaussian, tile, first, length, grid)
 
 
 def monomials(like: Tensor) -> Tensor:
@@ -94,7 +107,7 @@ class Lists(NamedTuple):
 
 def gather_lists(table: Tensor, pairs: Pairs) -> Lists:
     """From the Gaussians (M, 9) [center 2, precision 3, opacity, color 3] to their pairs."""
-    rows = table[pairs.gaussian]
+    rows = table.index_select(0, pairs.gaussian)
     narrow = len(rows) > 0 and rows[:, [2, 4]].max() > NARROW**-2
     x, y, xx, xy, yy, opacity = rows[:, :6].to(torch.float64 if narrow else rows.dtype).unbind(-1)
     middle = pairs.corner + (TILE - 1) / 2
@@ -217,7 +230,7 @@ def _composite_backward(table: Tensor, pairs: Pairs, grad_images: Tensor) -> tup
 def _to_gaussians(table: Tensor, pairs: Pairs, moments: Tensor, grad_colors: Tensor) -> Tensor:
     """Gradient of the table (M, 9) from the moments (P + 1, 6) of dL/dlog tau and the colour gradients (P + 1, 3)."""
     middle = pairs.corner + (TILE - 1) / 2
-    x, y = (table[pairs.gaussian, :2] - middle).unbind(-1)
+    x, y = (table[:, :2].index_select(0, pairs.gaussian) - middle).unbind(-1)
     total, sum_x, sum_y, sum_xx, sum_xy, sum_yy = moments[:-1].unbind(-1)
     central = torch.stack(
         [
@@ -231,7 +244,7 @@ def _to_gaussians(table: Tensor, pairs: Pairs, moments: Tensor, grad_colors: Ten
         -1,
     )
     per_pair = torch.cat([central, grad_colors[:-1]], -1)
-    summed = embedding_bag(pairs.position, per_pair, pairs.first_of_gaussian, mode="sum")
+    summed = embedding_bag(pairs.position, per_pair, pairs.first_of_gaussian.int(), mode="sum")
     total, along_x, along_y, spread_xx, spread_xy, spread_yy = summed[:, :6].unbind(-1)
     xx, xy, yy, opacity = table[:, 2:6].unbind(-1)
     return torch.stack(
@@ -272,6 +285,12 @@ def splat(
     with torch.no_grad():
         reach = 2 * (opacities / cutoff).log()
         extents = (reach.clamp_min(0)[..., None] * variances).sqrt()
-        pairs = list_pairs(centers, extents, reach > 0, height, width)
-    table = torch.cat([centers, precisions, opacities[..., None], colors], -1).flatten(0, 1)
-    return SplatTiles.apply(table, pairs, len(means), height, width)
+        boxes = tile_boxes(centers, extents, reach > 0, height, width)
+        group = boxes.count.sum(1).cumsum(0) // PAIRS
+        sizes = group.unique_consecutive(return_counts=True)[1].tolist() or [0]
+    table = torch.cat([centers, precisions, opacities[..., None], colors], -1)
+    parts = [
+        SplatTiles.apply(rows.flatten(0, 1), list_pairs(Boxes(*part), height, width), len(rows), height, width)
+        for rows, *part in zip(table.split(sizes), *(value.split(sizes) for value in boxes), strict=True)
+    ]
+    return torch.cat(parts) if len(parts) > 1 else parts[0]

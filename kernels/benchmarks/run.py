@@ -1,0 +1,92 @@
+"""Benchmark of the splatting operation against its dense reference, in one run on one machine.
+
+    python kernels/benchmarks/run.py [--device cpu|cuda] [--repeats 5] [--json FILE]
+
+Every figure comes from a fresh process. Before any ratio is printed, pictures and gradients are compared with the
+reference; where they differ by more than allowed, the run stops.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+
+from workloads import WORKLOADS  # noqa: E402
+
+IMAGE_TOLERANCE = 1 / 255  # one grey level
+GRADIENT_TOLERANCE = 0.02  # what the default cut-off leaves out of the gradient to the sizes, the worst of the inputs
+MEBIBYTE = 2**20
+
+
+def machine(device: str) -> dict[str, str | int]:
+    """What a figure has to be read with."""
+    with open("/proc/cpuinfo") as lines:
+        processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=HERE, capture_output=True, text=True)
+    return {
+        "device": torch.cuda.get_device_name() if device == "cuda" else processor,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "vector_unit": torch.backends.cpu.get_cpu_capability(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "commit": commit.stdout.strip() or "unknown",
+    }
+
+
+def in_fresh_process(**task) -> dict[str, float]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
+    command = [sys.executable, str(HERE / "measure.py"), json.dumps(task)]
+    answer = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(answer.stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--repeats", type=int, default=5, help="timed calls; the median counts (the reference: 3)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
+    options = parser.parse_args()
+
+    report = {"machine": machine(options.device), "rows": []}
+    print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
+    print(f"{'workload':26}{'pass':20}{'reference':>12}{'fast path':>12}{'ratio':>8}{'extra memory':>16}{'error':>12}")
+    for index, workload in enumerate(WORKLOADS):
+        errors = in_fresh_process(what="compare", index=index, backend="auto", device=options.device)
+        if not (errors["image_error"] <= IMAGE_TOLERANCE and errors["gradient_error"] <= GRADIENT_TOLERANCE):
+            sys.exit(f"{workload.name}: wrong, so its speed means nothing: {errors}")
+        for backward in (False, True):
+            task = {"what": "measure", "index": index, "backward": backward, "device": options.device}
+            slow = in_fresh_process(**task, backend="reference", repeats=3)
+            fast = in_fresh_process(**task, backend="auto", repeats=options.repeats)
+            row = {
+                "workload": workload.name,
+                "pass": "forward + backward" if backward else "forward",
+                "reference_seconds": slow["seconds"],
+                "seconds": fast["seconds"],
+                "ratio": slow["seconds"] / fast["seconds"],
+                "reference_extra_bytes": slow["extra_bytes"],
+                "extra_bytes": fast["extra_bytes"],
+                **errors,
+            }
+            report["rows"].append(row)
+            print(
+                f"{row['workload']:26}{row['pass']:20}{slow['seconds']:>10.2f} s{fast['seconds'] * 1e3:>9.1f} ms"
+                f"{row['ratio']:>7.0f}x{fast['extra_bytes'] / MEBIBYTE:>12.0f} MiB"
+                f"{errors['gradient_error' if backward else 'image_error']:>12.1e}",
+                flush=True,
+            )
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
