@@ -55,13 +55,13 @@ def tiny_backbone(
     image_size: int = 96,
     patch_size: int = 16,
     vision_hidden_size: int = 128,
-    vision_layers: int = 4,
+    vision_layers: int = 3,
     hidden_size: int = 192,
-    layers: int = 4,
+    layers: int = 3,
     heads: int = 4,
     vocab_size: int = 1024,
 ) -> tuple[InternVLConfig, PreTrainedTokenizerFast]:
-    """Config of an InternVL of about three million parameters, and a tokenizer for ``texts`` (prompts and labels).
+    """Config of an InternVL of about two million parameters, and a tokenizer for ``texts`` (prompts and labels).
 
     Each frame becomes (image_size / patch_size / 2)^2 tokens.
 

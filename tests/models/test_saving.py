@@ -104,3 +104,12 @@ def test_a_foreign_processor_is_refused(saved):
 def test_a_config_that_cannot_work_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         SkeletonLLMConfig(**settings)
+
+
+def test_a_backbone_is_taken_from_a_folder_in_the_dtype_asked_for(build, tmp_path):
+    source, _ = build()
+    source.backbone.save_pretrained(tmp_path)
+    model = SkeletonLLMForConditionalGeneration.from_backbone(str(tmp_path), dtype=torch.bfloat16)
+    for name, value in source.backbone.state_dict().items():
+        assert torch.equal(model.backbone.state_dict()[name], value.bfloat16()), name
+    assert {parameter.dtype for parameter in model.renderer.parameters()} == {torch.float32}
