@@ -211,6 +211,7 @@ def test_reduced_matrix_precision_leaves_picture_and_gradient_alone_and_stays_se
     try:
         reduced = picture_and_gradient(scene)
         assert torch.get_float32_matmul_precision() == "medium" and torch.backends.mkldnn.enabled
+        assert torch.backends.cuda.matmul.allow_tf32
     finally:
         torch.set_float32_matmul_precision(precision)
     assert all(torch.equal(mine, wanted) for mine, wanted in zip(reduced, plain, strict=True))

@@ -4,13 +4,13 @@ Steps: project; list (Gaussian, tile) pairs; sort them by tile, nearest first; c
 together. Within a tile of p pixels and g Gaussians everything is a small matrix product:
 
     log tau   = coefficients (g, 6) @ monomials (6, p)     q is quadratic in the pixel position
-    S         = lower triangle of ones (g, g) @ tau        optical depth up to and including each Gaussian
+    S         = running sum of tau over the Gaussians      for short lists a triangle of ones (g, g) @ tau
     E         = exp(-S)                                    transmittance behind each Gaussian
     picture   = sum_k (E[k-1] - E[k]) c[k]                 with E[-1] = 1
 
 Backward with incoming gradient g(p), from picture = c[0] - sum_k E[k] (c[k] - c[k+1]), c[last + 1] = 0:
 
-    dL/dtau[j] = sum_{k >= j} E[k] g.(c[k] - c[k+1])       upper triangle of ones @ ...
+    dL/dtau[j] = sum_{k >= j} E[k] g.(c[k] - c[k+1])       a running sum from the far end
     dL/dc[k]   = sum_p g (E[k-1] - E[k])
 
 Tiles are processed in chunks small enough for the second-level cache, and the backward pass computes them again instead
@@ -33,6 +33,7 @@ TILE = 8
 CHUNK = 1 << 18  # pixels times Gaussians in flight: 1 MiB of float32 per buffer
 NOTHING = -50.0  # logarithm of an optical depth that no sum notices; smaller ones slow exp and products down tenfold
 PAIRS = 1 << 20  # (Gaussian, tile) pairs listed at once: bounds the memory when bodies fill whole pictures
+SHORT = 64  # Gaussians: longer lists are summed faster by cumsum than by a triangular product
 NARROW = 0.05  # pixels: below this standard deviation the quadratic cancels too much for float32
 
 
@@ -135,8 +136,17 @@ def chunks(pairs: Pairs) -> Iterator[tuple[slice, Tensor]]:
 def optical_depths(lists: Lists, slots: Tensor, basis: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Optical depth tau and transmittance E behind each Gaussian, both (t, g, TILE^2)."""
     tau = (lists.coefficients[slots.flatten()] @ basis).to(dtype).clamp_min_(NOTHING).exp_().view(*slots.shape, -1)
-    minus_triangle = torch.full((slots.shape[1], slots.shape[1]), -1.0, dtype=dtype, device=tau.device).tril_()
-    return tau, torch.matmul(minus_triangle, tau).exp_()
+    return tau, running_sum(tau).neg_().exp_()
+
+
+def running_sum(values: Tensor, from_the_end: bool = False) -> Tensor:
+    """Inclusive sums over the Gaussians of values (t, g, TILE^2)."""
+    length = values.shape[1]
+    if length <= SHORT:
+        ones = values.new_ones(length, length)
+        return torch.matmul(ones.triu_() if from_the_end else ones.tril_(), values)
+    sums = values.cumsum(1)
+    return values + sums[:, -1:] - sums if from_the_end else sums
 
 
 def tile_view(images: Tensor) -> Tensor:
@@ -158,16 +168,20 @@ def pad_to_tiles(images: Tensor) -> Tensor:
 
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
-    """Keeps autocast and `torch.set_float32_matmul_precision` out: bfloat16 products misplace Gaussians by pixels.
+    """Keeps autocast and reduced matrix precision out: bfloat16 and TF32 products misplace Gaussians by pixels.
 
-    The latter acts on the CPU through oneDNN, without which torch falls back on float32 products.
+    On the CPU, `torch.set_float32_matmul_precision` acts through oneDNN, without which torch multiplies in float32.
     """
-    enabled, *_ = torch.backends.mkldnn.set_flags(_enabled=False, _fp32_precision=None)
+    cuda = torch.backends.cuda.matmul
+    precision = cuda.fp32_precision
+    onednn, *_ = torch.backends.mkldnn.set_flags(_enabled=False, _fp32_precision=None)
     try:
+        cuda.fp32_precision = "ieee"
         with torch.autocast(device.type, enabled=False):
             yield
     finally:
-        torch.backends.mkldnn.set_flags(_enabled=enabled, _fp32_precision=None)
+        cuda.fp32_precision = precision
+        torch.backends.mkldnn.set_flags(_enabled=onednn, _fp32_precision=None)
 
 
 class SplatTiles(torch.autograd.Function):
@@ -221,8 +235,7 @@ def _composite_backward(table: Tensor, pairs: Pairs, grad_images: Tensor) -> tup
 
         colors = lists.colors[slots]
         behind *= torch.bmm(colors - pad(colors[:, 1:], (0, 0, 0, 1)), grad)
-        triangle = torch.ones(slots.shape[1], slots.shape[1], dtype=tau.dtype, device=tau.device).triu_()
-        tau *= torch.matmul(triangle, behind)
+        tau *= running_sum(behind, from_the_end=True)
         moments[slots.flatten()] = tau.flatten(0, 1) @ basis.T
     return moments, grad_colors
 
