@@ -159,11 +159,12 @@ def test_people_who_walk_out_to_the_sides_stay_in_view(renderer, distance):
         assert border(images) < 0.3
 
 
-def test_somebody_who_comes_close_stays_in_view_and_grows(renderer):
-    clip = still("kinect_v2", frames=5)
-    clip.joints[..., 2] -= torch.linspace(0, 2.4, 5)[:, None, None]
+@pytest.mark.parametrize("distance", [2.4, 9.0])
+def test_somebody_who_comes_close_stays_in_view_and_grows(renderer, distance):
+    clip = still("kinect_v2", (0.0, 3.0 + distance), frames=5)
+    clip.joints[..., 2] -= torch.linspace(0, distance, 5)[:, None, None]
     images = draw(renderer, clip, size=128)[0]
-    assert border(images) < 0.3
+    assert border(images) < 0.5  # the soft rim of the head may be felt there, its core (0.9) not
     assert (images.amax(1) > 0.2).sum(dim=(1, 2)).diff().min() > 0
 
 
