@@ -46,7 +46,7 @@ def _time_render(device: str) -> dict:
     """The path that draws on this machine, and the seconds it takes for one clip."""
     import torch
 
-    from skeleton_kernels.splat import _choose
+    from skeleton_kernels.splat import choose_backend
     from skeletonllm.rendering.draction import DrAction
     from skeletonllm.skeleton.topology import KINECT_V2
 
@@ -63,7 +63,7 @@ def _time_render(device: str) -> dict:
             seconds = time.perf_counter() - start
     return {
         "device": device,
-        "path": _choose("auto", torch.device(device), torch.float32),
+        "path": choose_backend("auto", torch.device(device), torch.float32),
         "clip": f"{frames} frames of {size} x {size}",
         "seconds": round(seconds, 4),
         "works": brightest > 0,

@@ -97,9 +97,13 @@ def plan_outputs(files: list[Path], output: str) -> list[Path]:
 
 
 def load_renderer(weights: Path | None, backend: Backend) -> "DrAction":
-    """The published renderer, that of a trained checkpoint, or without weights an untrained one, always the same."""
+    """The published renderer, that of a trained checkpoint, or without weights an untrained one, always the same.
+
+    Raises ValueError if the weights are no such file or the backend does not run on this machine.
+    """
     import torch
 
+    from skeleton_kernels.splat import choose_backend
     from skeletonllm.rendering.draction import DrAction
 
     if weights is None:
@@ -112,8 +116,12 @@ def load_renderer(weights: Path | None, backend: Backend) -> "DrAction":
         renderer = SkeletonLLMForConditionalGeneration.from_pretrained(weights).renderer
     else:
         renderer = DrAction.from_published(weights)
-    on_gpu = torch.cuda.is_available() and backend != Backend.cpu
-    return renderer.to("cuda" if on_gpu else "cpu").eval()
+    device = torch.device("cuda" if torch.cuda.is_available() and backend != Backend.cpu else "cpu")
+    try:
+        choose_backend(backend.value, device, torch.float32)
+    except RuntimeError as error:  # a wish that this machine cannot meet
+        raise ValueError(error) from error
+    return renderer.to(device).eval()
 
 
 def choose_count(sequence: "SkeletonSequence", kind: str, frames: int | None, size: int) -> int:

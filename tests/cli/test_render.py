@@ -113,6 +113,12 @@ def test_wrong_arguments_give_one_line_and_no_file(run, recording, tmp_path, mon
     assert not (tmp_path / "a.gif").exists()
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the path is there on machines with a GPU")
+def test_a_path_that_this_machine_lacks_is_refused_in_one_line(run, recording, tmp_path):
+    code, _, error = run("render", recording(), "-o", tmp_path / "a.gif", "--backend", "triton")
+    assert code == 2 and "triton" in error and error.count("\n") == 1
+
+
 def test_wrong_options_are_refused(run, recording, tmp_path):
     for wrong in (["--backend", "fpga"], ["--frames", "0"], ["--size", "2"]):
         assert run("render", recording(), "-o", tmp_path / "a.gif", *wrong)[0] == 2
@@ -148,3 +154,21 @@ def test_published_weights_draw_another_picture(run, shared, tmp_path):
     assert run("render", file, "-o", tmp_path / "ours.png", *SMALL, "--frames", 2)[0] == 0
     assert run("render", file, "-o", tmp_path / "theirs.png", *SMALL, "--frames", 2, "--weights", weights)[0] == 0
     assert (tmp_path / "ours.png").read_bytes() != (tmp_path / "theirs.png").read_bytes()
+
+
+def test_a_trained_checkpoint_draws_with_its_own_renderer(run, recording, tmp_path):
+    from skeletonllm.models.tiny import build_tiny
+
+    sizes = dict(image_size=32, patch_size=16, vision_hidden_size=16, vision_layers=1, hidden_size=16, layers=1)
+    model, _ = build_tiny(["walk"], num_frames=2, **sizes)
+    with torch.no_grad():
+        model.renderer.palette[:, :3] = torch.tensor([9.0, -9.0, -9.0])
+        model.renderer.depth_mix_logit.fill_(-9.0)
+    model.save_pretrained(tmp_path / "checkpoint")
+    code, _, _ = run(
+        "render", recording(), "-o", tmp_path / "frames", *SMALL, "--frames", 1, "--weights", tmp_path / "checkpoint"
+    )
+    assert code == 0
+    with Image.open(tmp_path / "frames" / "frame_0000.png") as picture:
+        red, green, blue = np.asarray(picture, float).sum(axis=(0, 1))
+    assert red > 20 * max(green, blue)

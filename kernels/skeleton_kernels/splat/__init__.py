@@ -61,7 +61,7 @@ def splat(
     intrinsics = _expand_intrinsics(intrinsics, batch)
 
     frames = math.prod(batch)
-    path = _load(_choose(backend, means.device, dtype))
+    path = _load(choose_backend(backend, means.device, dtype))
     images = path.splat(
         means.to(dtype).reshape(frames, count, 3),
         scales.to(dtype).reshape(frames, count),
@@ -139,7 +139,8 @@ def splat_bones(
     )
 
 
-def _choose(backend: str, device: torch.device, dtype: torch.dtype) -> str:
+def choose_backend(backend: str, device: torch.device, dtype: torch.dtype) -> str:
+    """The path, a key of ``BACKENDS``, that ``splat`` takes. Raises what ``splat`` raises for ``backend``."""
     if backend == "auto":
         if dtype == torch.float64:
             return "reference"
