@@ -1,7 +1,7 @@
 """One measurement in a process of its own, so that nothing measured before weighs on its time or its memory.
 
 The reference keeps several pictures per Gaussian for its backward pass, gigabytes per frame. It therefore draws groups
-of frames of at most 448 x 448 pixels in all, which also is the size at which it is fastest.
+of frames of at most 448 x 448 pixels in all.
 """
 
 import json
@@ -10,6 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -18,37 +19,38 @@ from workloads import WORKLOADS, bodies
 from skeleton_kernels import splat_bones
 
 LEAVES = ("joints", "scales", "colors", "opacities")
+PER_CLIP = ("skin_index", "skin_weight", "offsets", "scales")
+PER_FRAME = ("joints", "colors", "opacities")
 PIXELS = 448 * 448
 
 
-def frame_groups(arguments: dict, frames: int, backend: str) -> list[dict]:
-    """The workload as one call, or for the reference as several."""
+def frame_groups(arguments: dict, frames: int) -> list[dict]:
+    """The workload in calls of at most so many frames of one clip."""
     clips, length = arguments["joints"].shape[:2]
-    if backend != "reference" or clips * length <= frames:
-        return [arguments]
-    moving = ("joints", "colors", "opacities")
-    return [
-        {
-            name: value[clip : clip + 1, first : first + frames]
-            if name in moving
-            else value[clip : clip + 1]
-            if isinstance(value, Tensor) and name != "intrinsics"
-            else value
-            for name, value in arguments.items()
-        }
-        for clip in range(clips)
-        for first in range(0, length, frames)
-    ]
+    groups = []
+    for clip in range(clips):
+        own = {name: arguments[name][clip : clip + 1] for name in PER_CLIP}
+        for first in range(0, length, frames):
+            moving = {name: arguments[name][clip : clip + 1, first : first + frames] for name in PER_FRAME}
+            groups.append(arguments | own | moving)
+    return groups
 
 
-def draw(group: dict, backend: str, backward: bool) -> tuple[Tensor, list[Tensor]]:
-    """Pictures and, if asked for, the gradients of their sum of squares."""
-    if not backward:
+def draw(group: dict, backend: str, cotangent: Tensor | None = None) -> tuple[Tensor, ...]:
+    """Pictures or, given their cotangent, its gradients to the leaves."""
+    if cotangent is None:
         with torch.no_grad():
-            return splat_bones(**group, backend=backend), []
+            return (splat_bones(**group, backend=backend),)
     leaves = [group[name].detach().requires_grad_() for name in LEAVES]
     images = splat_bones(**(group | dict(zip(LEAVES, leaves, strict=True))), backend=backend)
-    return images, list(torch.autograd.grad(images.square().sum(), leaves))
+    return torch.autograd.grad(images, leaves, cotangent)
+
+
+def random_cotangent(group: dict) -> Tensor:
+    clips, frames = group["joints"].shape[:2]
+    generator = torch.Generator().manual_seed(1)
+    cotangent = torch.randn(clips, frames, 3, group["image_size"], group["image_size"], generator=generator)
+    return cotangent.to(group["joints"].device)
 
 
 def seconds(run: Callable[[], None], device: str) -> float:
@@ -70,16 +72,18 @@ def measure(index: int, backend: str, backward: bool, repeats: int, device: str)
     """Median seconds per call of the workload, and bytes beyond its inputs at the worst moment."""
     workload = WORKLOADS[index]
     arguments = bodies(workload, device)
-    groups = frame_groups(arguments, max(1, PIXELS // workload.size**2), backend)
+    frames = max(1, PIXELS // workload.size**2)
+    groups = frame_groups(arguments, frames) if backend == "reference" else [arguments]
+
+    cotangents = [random_cotangent(group) if backward else None for group in groups]
 
     def run() -> None:
-        for group in groups:
-            draw(group, backend, backward)
+        for group, cotangent in zip(groups, cotangents, strict=True):
+            draw(group, backend, cotangent)
 
     # Libraries load and worker threads start on first use; that is not the workload's memory.
-    tiny = {name: value[:1, :1] if value.ndim > 3 else value[:1] for name, value in arguments.items() if name in LEAVES}
-    others = {name: value[:1] for name, value in arguments.items() if name in ("skin_index", "skin_weight", "offsets")}
-    draw(tiny | others | {"intrinsics": arguments["intrinsics"], "image_size": 8}, backend, backward)
+    small = bodies(replace(workload, clips=1, frames=1, size=8), device)
+    draw(small, backend, random_cotangent(small))
     before = peak_bytes(device)
     times = [seconds(run, device)]
     extra = peak_bytes(device) - before
@@ -90,10 +94,10 @@ def measure(index: int, backend: str, backward: bool, repeats: int, device: str)
 def compare(index: int, backend: str, device: str) -> dict[str, float]:
     """Largest difference in the pictures of the first clip; worst relative gradient error in its first frame."""
     workload = WORKLOADS[index]
-    clip = frame_groups(bodies(workload, device), workload.frames, "reference")[0]
-    image_error = (draw(clip, backend, False)[0] - draw(clip, "reference", False)[0]).abs().max().item()
-    frame = frame_groups(clip, 1, "reference")[0]
-    found, wanted = draw(frame, backend, True)[1], draw(frame, "reference", True)[1]
+    clip = frame_groups(bodies(workload, device), workload.frames)[0]
+    image_error = (draw(clip, backend)[0] - draw(clip, "reference")[0]).abs().max().item()
+    frame = frame_groups(clip, 1)[0]
+    found, wanted = (draw(frame, path, random_cotangent(frame)) for path in (backend, "reference"))
     gradient_error = max(
         ((mine - exact).norm() / exact.norm()).item() for mine, exact in zip(found, wanted, strict=True)
     )
