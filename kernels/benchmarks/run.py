@@ -30,7 +30,8 @@ def machine(device: str) -> dict[str, str | int]:
     """What a figure has to be read with."""
     with open("/proc/cpuinfo") as lines:
         processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=HERE, capture_output=True, text=True)
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True)
+    changed = subprocess.run(["git", "status", "--porcelain", "--", ".."], cwd=HERE, capture_output=True, text=True)
     return {
         "device": torch.cuda.get_device_name() if device == "cuda" else processor,
         "cores": os.cpu_count(),
@@ -38,7 +39,7 @@ def machine(device: str) -> dict[str, str | int]:
         "vector_unit": torch.backends.cpu.get_cpu_capability(),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "commit": commit.stdout.strip() or "unknown",
+        "commit": (commit.stdout.strip() or "unknown") + ("+changes" if changed.stdout else ""),
     }
 
 

@@ -11,6 +11,9 @@ from skeletonllm.cli.errors import USER_ERRORS, describe_error
 COMMANDS = {
     "render": "skeletonllm.cli.render",
     "inspect": "skeletonllm.cli.inspect",
+    "train": "skeletonllm.cli.train",
+    "evaluate": "skeletonllm.cli.evaluate",
+    "ask": "skeletonllm.cli.ask",
     "doctor": "skeletonllm.cli.doctor",
 }
 

@@ -11,6 +11,7 @@ from transformers.utils import cached_file
 from skeletonllm.models.configuration import SkeletonLLMConfig
 from skeletonllm.skeleton.batch import ClipBatch
 from skeletonllm.skeleton.sequence import Clip, SkeletonSequence, sample_clip
+from skeletonllm.skeleton.transforms import face_camera
 
 FRAME_START, FRAME_TOKEN, FRAME_END = "<img>", "<IMG_CONTEXT>", "</img>"  # InternVL's
 IGNORED_LABEL = -100
@@ -27,6 +28,8 @@ class SkeletonLLMProcessor:
         num_frames: frames that ``sample`` cuts a sequence to.
         tokens_per_frame: placeholder tokens of a frame, ``SkeletonLLMConfig.tokens_per_frame``.
         system: system message, or None for what the chat template does without one.
+        face_camera: whether ``sample`` turns the first person to the camera, so that one action looks alike from
+            every side of it.
 
     Raises:
         ValueError: the tokenizer lacks one of these.
@@ -38,6 +41,7 @@ class SkeletonLLMProcessor:
         num_frames: int = 12,
         tokens_per_frame: int = 256,
         system: str | None = None,
+        face_camera: bool = False,
     ):
         vocabulary = tokenizer.get_vocab()
         lacking = [token for token in (FRAME_START, FRAME_TOKEN, FRAME_END) if token not in vocabulary]
@@ -49,21 +53,27 @@ class SkeletonLLMProcessor:
         self.num_frames = num_frames
         self.tokens_per_frame = tokens_per_frame
         self.system = system
+        self.face_camera = face_camera
 
     @classmethod
     def for_model(
-        cls, config: SkeletonLLMConfig, tokenizer: PreTrainedTokenizerBase, system: str | None = None
+        cls, config: SkeletonLLMConfig, tokenizer: PreTrainedTokenizerBase, **settings
     ) -> "SkeletonLLMProcessor":
-        """The processor that fits a model. Raises ValueError if model and tokenizer differ on the frame token."""
+        """The processor that fits a model, with further ``settings`` of its own.
+
+        Raises:
+            ValueError: model and tokenizer differ on the frame token.
+        """
         image_token = config.backbone_config.image_token_id
         if tokenizer.convert_tokens_to_ids(FRAME_TOKEN) != image_token:
             found = tokenizer.convert_tokens_to_ids(FRAME_TOKEN)
             raise ValueError(f"the model's frame token is {image_token}, the tokenizer's {FRAME_TOKEN} is {found}")
-        return cls(tokenizer, config.num_frames, config.tokens_per_frame, system)
+        return cls(tokenizer, config.num_frames, config.tokens_per_frame, **settings)
 
     def sample(self, sequence: SkeletonSequence, generator: torch.Generator | None = None) -> Clip:
         """Cut a sequence to ``num_frames`` frames, evenly, or at random within segments if a generator is given."""
-        return sample_clip(sequence, self.num_frames, generator=generator)
+        clip = sample_clip(sequence, self.num_frames, generator=generator)
+        return face_camera(clip) if self.face_camera else clip
 
     def prompt_text(self, question: str, num_frames: int) -> str:
         """The conversation up to where the answer begins. Raises ValueError if the question holds frame tokens."""
@@ -139,6 +149,7 @@ class SkeletonLLMProcessor:
             "num_frames": self.num_frames,
             "tokens_per_frame": self.tokens_per_frame,
             "system": self.system,
+            "face_camera": self.face_camera,
         }
         (Path(folder) / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n")
 

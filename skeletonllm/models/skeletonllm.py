@@ -54,7 +54,7 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def __init__(self, config: SkeletonLLMConfig, backbone: PreTrainedModel | None = None):
         super().__init__(config)
         with _default_float32():
-            self.renderer = DrAction(**config.renderer)
+            self.renderer = DrAction.from_settings(config.renderer)
         # The library draws new values for what does not bear this mark. from_pretrained, which makes models on the
         # meta device, marks what it finds in the checkpoint, and must not mistake start values for that.
         if not torch.empty(0).is_meta:
@@ -231,7 +231,7 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if not missing:
             return
         with _default_float32():
-            fresh = DrAction(**self.config.renderer)
+            fresh = DrAction.from_settings(self.config.renderer)
         values = {**dict(fresh.named_parameters()), **dict(fresh.named_buffers())}
         for name in missing:
             tensor = self._renderer_tensors()[name]

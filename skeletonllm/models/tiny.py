@@ -111,6 +111,7 @@ def build_tiny(
     renderer: dict | None = None,
     num_frames: int = 12,
     normalize: str = "backbone",
+    face_camera: bool = False,
     **sizes,
 ) -> tuple[SkeletonLLMForConditionalGeneration, SkeletonLLMProcessor]:
     """An untrained small model and its processor, the same for the same texts, seed and sizes.
@@ -119,6 +120,8 @@ def build_tiny(
         texts: what the tokenizer should know: prompts and labels.
         seed: of the weights; torch's global generator is left as it was.
         renderer: keyword arguments of ``DrAction``.
+        num_frames, normalize: see ``SkeletonLLMConfig``.
+        face_camera: see ``SkeletonLLMProcessor``.
         sizes: keyword arguments of ``tiny_backbone``.
     """
     backbone_config, tokenizer = tiny_backbone(texts, **sizes)
@@ -134,4 +137,4 @@ def build_tiny(
     model.generation_config.update(
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, max_new_tokens=32
     )
-    return model, SkeletonLLMProcessor.for_model(config, tokenizer)
+    return model, SkeletonLLMProcessor.for_model(config, tokenizer, face_camera=face_camera)

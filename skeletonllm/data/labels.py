@@ -1,0 +1,35 @@
+"""Actions that several data sets share under different names."""
+
+from collections.abc import Iterable, Sequence
+
+# The name of an action in a data set -> what it has in common with others. An action is listed only where the motion
+# is the same; UTD-MHAD walks in place, which is kept and said in reports.
+SHARED_NAMES = {
+    "walk around": "walk", "walking": "walk", "walk": "walk",
+    "sit down": "sit down", "stand to sit": "sit down",
+    "stand up": "stand up", "sit to stand": "stand up",
+    "throw": "throw", "right arm throw": "throw",
+    "clap": "clap", "two hand front clap": "clap", "clapping": "clap",
+    "squat": "squat", "kick": "kick", "kicking something": "kick",
+    "punch": "punch", "front boxing": "punch",
+    "wave right hand": "wave right hand", "right hand wave": "wave right hand",
+}  # fmt: skip
+
+
+def shared_name(label: str) -> str:
+    """What a label is called across data sets; itself where nothing is known."""
+    return SHARED_NAMES.get(label, label)
+
+
+def translate_labels(known: Sequence[str], foreign: Iterable[str]) -> dict[str, str]:
+    """For each foreign label the known one that means the same action; labels without one are left out.
+
+    Raises:
+        ValueError: two known labels mean the same.
+    """
+    by_shared: dict[str, str] = {}
+    for label in known:
+        if shared_name(label) in by_shared:
+            raise ValueError(f"labels {by_shared[shared_name(label)]!r} and {label!r} mean the same action")
+        by_shared[shared_name(label)] = label
+    return {label: by_shared[shared_name(label)] for label in foreign if shared_name(label) in by_shared}

@@ -1,0 +1,84 @@
+"""Recording: a labelled clip of some data set, not read yet; and reading many of them."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from skeletonllm.skeleton.formats import SkeletonFormatError
+from skeletonllm.skeleton.sequence import SkeletonSequence
+
+logger = logging.getLogger(__name__)
+
+# Data sets have a few unreadable files; more than this share means that something else is wrong.
+LARGEST_BAD_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Where a labelled recording is and what is known of it without reading it.
+
+    Args:
+        id: unique within its source.
+        label: the action.
+        read: gives the sequence.
+        split: ``train`` or ``test`` by the usual protocol of its data set.
+        attributes: numbers that splits are made of, such as performer and view.
+    """
+
+    id: str
+    label: str
+    read: Callable[[], SkeletonSequence]
+    split: str
+    attributes: Mapping[str, int] = field(default_factory=dict)
+
+
+def select(
+    recordings: Iterable[Recording],
+    split: str = "all",
+    where: Mapping[str, list[int]] | None = None,
+    labels: Iterable[str] | None = None,
+) -> list[Recording]:
+    """Recordings of a split, with attributes among the given values, with one of the labels.
+
+    Raises:
+        ValueError: an unknown split or attribute, or nothing is left.
+    """
+    if split not in ("train", "test", "all"):
+        raise ValueError(f"unknown split {split!r}, expected train, test or all")
+    recordings = list(recordings)
+    for key in where or {}:
+        known = sorted({name for recording in recordings for name in recording.attributes})
+        if key not in known:
+            raise ValueError(f"recordings have no attribute {key!r}; they have {', '.join(known) or 'none'}")
+    labels = None if labels is None else set(labels)
+    chosen = [
+        recording
+        for recording in recordings
+        if split in ("all", recording.split)
+        and all(recording.attributes[key] in values for key, values in (where or {}).items())
+        and (labels is None or recording.label in labels)
+    ]
+    if not chosen:
+        raise ValueError(f"no recording of {len(recordings)} is in split {split!r} with {dict(where or {})}")
+    return chosen
+
+
+def read_all(recordings: Iterable[Recording], progress: str | None = None) -> list[tuple[Recording, SkeletonSequence]]:
+    """Read recordings into memory; a bad file is named in a warning and left out.
+
+    Raises:
+        SkeletonFormatError: more than ``LARGEST_BAD_SHARE`` of the files are bad; it is the first one's error.
+    """
+    from tqdm import tqdm
+
+    recordings = list(recordings)
+    read, bad = [], []
+    for recording in tqdm(recordings, desc=progress, disable=progress is None, leave=False, mininterval=0.5):
+        try:
+            read.append((recording, recording.read()))
+        except SkeletonFormatError as error:
+            logger.warning("left out: %s", error)
+            bad.append(error)
+            if len(bad) > LARGEST_BAD_SHARE * len(recordings):
+                raise
+    return read

@@ -1,0 +1,42 @@
+"""Data sets by name: each source lists the recordings of one, with labels and the usual split."""
+
+from pathlib import Path
+
+from skeletonllm.data.recordings import Recording
+from skeletonllm.data.sources import folder, nw_ucla, synthetic, utd_mhad
+
+SOURCES = {
+    "synthetic": synthetic.recordings,
+    "nw_ucla": nw_ucla.recordings,
+    "utd_mhad": utd_mhad.recordings,
+    "folder": folder.recordings,
+}
+
+
+def load_source(name: str, root: str | Path | None = None, **options) -> list[Recording]:
+    """The recordings of a source.
+
+    Args:
+        name: a key of ``SOURCES``.
+        root: the folder with its files; the synthetic source has none.
+        options: of the source.
+
+    Raises:
+        ValueError: unknown source, missing or needless root, unknown option, or a folder without recordings.
+    """
+    if name not in SOURCES:
+        raise ValueError(f"unknown data source {name!r}; known: {', '.join(SOURCES)}")
+    if name == "synthetic":
+        if root is not None:
+            raise ValueError("the synthetic source has no root folder")
+    elif root is None:
+        raise ValueError(f"data source {name} needs its folder: data.root=FOLDER")
+    elif not Path(root).is_dir():
+        raise ValueError(f"data source {name}: {root} is not a folder")
+    try:
+        found = SOURCES[name](**options) if root is None else SOURCES[name](Path(root), **options)
+    except TypeError as error:
+        raise ValueError(f"data source {name}: {error}") from error
+    if not found:
+        raise ValueError(f"data source {name}: no recordings in {root}")
+    return found

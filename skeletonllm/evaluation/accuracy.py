@@ -1,0 +1,144 @@
+"""Recognition accuracy: predictions by log-likelihood over the candidates, or by generation, and what they add up to."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from tqdm import tqdm
+
+from skeletonllm.data.recordings import Recording
+from skeletonllm.models.processing import SkeletonLLMProcessor
+from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
+from skeletonllm.skeleton.sequence import SkeletonSequence
+from skeletonllm.tasks.recognition import build_prompt, parse_answer
+
+NINETY_FIVE_PERCENT = 1.959964
+
+
+@dataclass
+class Prediction:
+    """What was said of one recording; ``scores`` are log-probabilities of the candidates, in their order."""
+
+    id: str
+    label: str
+    predicted: str | None
+    scores: list[float] | None = None
+    text: str | None = None
+
+
+@torch.no_grad()
+def predict(
+    model: SkeletonLLMForConditionalGeneration,
+    processor: SkeletonLLMProcessor,
+    recordings: Sequence[tuple[Recording, SkeletonSequence]],
+    candidates: Sequence[str],
+    *,
+    generate: bool = False,
+    batch_size: int = 32,
+    progress: bool = True,
+) -> list[Prediction]:
+    """Ask which of the candidates each recording shows.
+
+    Args:
+        recordings: with their sequences, labels among the candidates.
+        candidates: as offered in the question.
+        generate: take the greedy answer, which counts if it equals a candidate after normalisation; default: the
+            candidate with the highest log-likelihood, its end of turn included.
+    """
+    model.eval()
+    prompt = build_prompt(candidates)
+    candidate_ids = processor.candidate_token_ids(candidates)
+    predictions = []
+    for start in tqdm(range(0, len(recordings), batch_size), desc="evaluating", disable=not progress, leave=False):
+        rows = recordings[start : start + batch_size]
+        inputs = processor([processor.sample(sequence) for _, sequence in rows], [prompt] * len(rows))
+        if generate:
+            longest = max(map(len, candidate_ids)) + 4
+            generated = model.generate(**inputs, max_new_tokens=longest, do_sample=False)
+            texts = processor.decode(generated, inputs["input_ids"].shape[1])
+            answers = [(parse_answer(text, candidates), None, text) for text in texts]
+        else:
+            scores = model.label_log_likelihoods(candidate_token_ids=candidate_ids, **inputs)
+            answers = [(candidates[int(row.argmax())], row.tolist(), None) for row in scores]
+        predictions += [
+            Prediction(recording.id, recording.label, *answer)
+            for (recording, _), answer in zip(rows, answers, strict=True)
+        ]
+    return predictions
+
+
+def wilson_interval(hits: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927), which stays within [0, 1] and is right for small counts."""
+    if not 0 <= hits <= count or count == 0:
+        raise ValueError(f"{hits} hits of {count}")
+    z2 = NINETY_FIVE_PERCENT**2
+    middle = (hits + z2 / 2) / (count + z2)
+    half = NINETY_FIVE_PERCENT / (count + z2) * math.sqrt(hits * (count - hits) / count + z2 / 4)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+@dataclass
+class Accuracy:
+    """Sums over predictions.
+
+    Args:
+        candidates: the labels offered, in order.
+        confusion: (C, C + 1) counts, rows are true labels; the last column holds answers that name no candidate.
+    """
+
+    candidates: list[str]
+    confusion: torch.Tensor
+
+    @classmethod
+    def of(cls, predictions: Sequence[Prediction], candidates: Sequence[str]) -> "Accuracy":
+        """Count predictions. Raises ValueError if there is none or a true label was not offered."""
+        if not predictions:
+            raise ValueError("no predictions to count")
+        candidates = list(candidates)
+        confusion = torch.zeros(len(candidates), len(candidates) + 1, dtype=torch.long)
+        for prediction in predictions:
+            if prediction.label not in candidates:
+                raise ValueError(f"{prediction.id}: label {prediction.label!r} was not among the candidates")
+            said = len(candidates) if prediction.predicted is None else candidates.index(prediction.predicted)
+            confusion[candidates.index(prediction.label), said] += 1
+        return cls(candidates, confusion)
+
+    @property
+    def count(self) -> int:
+        return int(self.confusion.sum())
+
+    @property
+    def hits(self) -> int:
+        return int(self.confusion.diagonal().sum())
+
+    @property
+    def micro(self) -> float:
+        """Share of all recordings that are right."""
+        return self.hits / self.count
+
+    @property
+    def per_class(self) -> dict[str, tuple[int, int]]:
+        """Label -> (hits, count), for labels that occur."""
+        rows = zip(self.candidates, self.confusion.diagonal().tolist(), self.confusion.sum(1).tolist(), strict=True)
+        return {label: (hits, count) for label, hits, count in rows if count}
+
+    @property
+    def macro(self) -> float:
+        """Mean over the labels that occur of the share that is right."""
+        shares = [hits / count for hits, count in self.per_class.values()]
+        return sum(shares) / len(shares)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of ``micro``."""
+        return wilson_interval(self.hits, self.count)
+
+    def summary(self) -> dict:
+        """Plain values for JSON."""
+        return dict(
+            accuracy=self.micro, interval_95=list(self.interval), macro_accuracy=self.macro, hits=self.hits,
+            count=self.count, chance=1 / len(self.candidates), candidates=self.candidates,
+            per_class={label: dict(hits=h, count=n, accuracy=h / n) for label, (h, n) in self.per_class.items()},
+            confusion=self.confusion.tolist(),
+        )  # fmt: skip

@@ -1,0 +1,44 @@
+"""Trained models in a folder: the model, its processor, and what it was taught."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from skeletonllm.models.processing import SkeletonLLMProcessor
+from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
+
+TRAINING_FILE = "training.json"
+MODEL_FOLDER = "model"
+
+
+@dataclass
+class Trained:
+    """A model ready to be asked; ``labels`` are those it was trained on, ``recipe`` how."""
+
+    model: SkeletonLLMForConditionalGeneration
+    processor: SkeletonLLMProcessor
+    labels: list[str]
+    recipe: dict
+
+
+def save_trained(folder: Path, trained: Trained) -> None:
+    """Write a folder for ``load_trained`` and for ``from_pretrained``."""
+    trained.model.save_pretrained(folder)
+    trained.processor.save_pretrained(folder)
+    (folder / TRAINING_FILE).write_text(json.dumps(dict(labels=trained.labels, recipe=trained.recipe), indent=1))
+
+
+def load_trained(folder: str | Path) -> Trained:
+    """Read the folder of a trained model, or of the run that made it.
+
+    Raises:
+        FileNotFoundError: neither is there.
+    """
+    folder = Path(folder)
+    if (folder / MODEL_FOLDER / TRAINING_FILE).is_file():
+        folder = folder / MODEL_FOLDER
+    if not (folder / TRAINING_FILE).is_file():
+        raise FileNotFoundError(f"{folder} holds no trained model: {TRAINING_FILE} is missing")
+    facts = json.loads((folder / TRAINING_FILE).read_text())
+    model = SkeletonLLMForConditionalGeneration.from_pretrained(folder).eval()
+    return Trained(model, SkeletonLLMProcessor.from_pretrained(folder), facts["labels"], facts["recipe"])
