@@ -33,7 +33,7 @@ def evaluate(
     from skeletonllm.data.sources import load_source
     from skeletonllm.evaluation.accuracy import Accuracy, predict
     from skeletonllm.evaluation.plots import plot_confusion
-    from skeletonllm.evaluation.report import describe_accuracy, per_class_rows
+    from skeletonllm.evaluation.report import describe_accuracy, per_class_rows, percent
     from skeletonllm.models.trained import load_trained
 
     trained = load_trained(checkpoint)
@@ -58,12 +58,15 @@ def evaluate(
     with (folder / "predictions.jsonl").open("w") as file:
         file.writelines(json.dumps(asdict(prediction)) + "\n" for prediction in predictions)
     scoring = "generation" if generate else "log-likelihood"
-    summary = dict(checkpoint=str(checkpoint), data=data, split=split, where=where, scoring=scoring, **accuracy.summary())
+    summary = dict(
+        checkpoint=str(checkpoint), data=data, split=split, where=where, scoring=scoring, **accuracy.summary()
+    )
     (folder / "summary.json").write_text(json.dumps(summary, indent=1))
     plot_confusion(accuracy, folder / "confusion.png", f"{data}, {split}: {describe_accuracy(accuracy)}")
 
     print_table(per_class_rows(accuracy))
-    print(f"accuracy {describe_accuracy(accuracy)}; macro {100 * accuracy.macro:.1f} %; chance {100 / len(candidates):.1f} %")
+    print(f"accuracy {describe_accuracy(accuracy)}")
+    print(f"mean over labels {percent(accuracy.macro)}; chance {percent(1 / len(candidates))}")
     print(f"written to {folder}")
 
 

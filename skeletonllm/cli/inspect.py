@@ -83,4 +83,3 @@ def _print_tables(rows: list[dict]) -> None:
         for name, value in shown.items():
             table.add_row(name, Text(str(value)))  # as it is: what a file says is never read as markup
         console.print(table)
-

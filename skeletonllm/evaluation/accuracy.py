@@ -1,4 +1,4 @@
-"""Recognition accuracy: predictions by log-likelihood over the candidates, or by generation, and what they add up to."""
+"""Recognition accuracy: predictions by log-likelihood of the candidates or by generation, and their sums."""
 
 import math
 from collections.abc import Sequence

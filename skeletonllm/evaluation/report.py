@@ -9,7 +9,8 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
 <style>
  body { font: 16px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #222 }
- table { border-collapse: collapse; margin: 1em 0 } td, th { border: 1px solid #bbb; padding: .3em .7em; text-align: left }
+ table { border-collapse: collapse; margin: 1em 0 }
+ td, th { border: 1px solid #bbb; padding: .3em .7em; text-align: left }
  img { max-width: 100%; background: black } figure { margin: 1em 0; display: inline-block; vertical-align: top }
  figcaption { font-size: 14px; color: #555 }
 </style></head><body>
@@ -18,7 +19,8 @@ _PAGE = """<!doctype html>
 <h2>{{ section.title }}</h2>
 {% for paragraph in section.paragraphs %}<p>{{ paragraph }}</p>{% endfor %}
 {% if section.rows %}<table><tr>{% for cell in section.rows[0] %}<th>{{ cell }}</th>{% endfor %}</tr>
-{% for row in section.rows[1:] %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</table>{% endif %}
+{% for row in section.rows[1:] %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}
+</table>{% endif %}
 {% for path, caption in section.pictures %}
 <figure><img src="{{ path }}" alt="{{ caption }}"><figcaption>{{ caption }}</figcaption></figure>{% endfor %}
 {% endfor %}

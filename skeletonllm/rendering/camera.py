@@ -11,9 +11,12 @@ import torch
 
 PUBLISHED_FIELD_OF_VIEW = math.radians(60)
 
-# Our camera looks at the middle of the clip's bodies from here, or from farther where they move much in depth: far
-# enough that a reaching hand does not balloon, near enough that depth still shows.
+# Our camera looks at the middle of the clip's bodies from here: far enough that a reaching hand does not balloon,
+# near enough that depth still shows.
 DISTANCE = 4.0
+# For wide and deep scenes the camera steps back to so many times half their extent in x, y and z: bodies at the edge
+# would be stretched by the perspective, and near ones grow out of scale.
+STEP_BACK = (1.5, 1.5, 2.5)
 # Half the side of the square it sees at that distance, metres. A standing person with raised arms just fits; a clip
 # that needs less keeps this scale, so that a body has the same size in every picture.
 HALF_EXTENT = 1.05
@@ -47,13 +50,13 @@ def frame_clips(
     nobody = ~known.any(1)
     low = flat.masked_fill(~known, math.inf).amin(1).masked_fill(nobody, 0.0)
     high = flat.masked_fill(~known, -math.inf).amax(1).masked_fill(nobody, 0.0)
-    centre, half_depth = (low + high) / 2, (high - low)[:, 2] / 2
-    distance = torch.clamp(2.5 * half_depth, min=DISTANCE)
+    centre, half = (low + high) / 2, (high - low) / 2
+    distance = (half * half.new_tensor(STEP_BACK)).amax(1).clamp(min=DISTANCE)
     shift = torch.stack([-centre[:, 0], -centre[:, 1], distance - centre[:, 2]], dim=-1)
 
     placed = flat + shift[:, None]
     # How far each joint reaches, measured on the plane through the centre.
-    reach = placed[..., :2].abs() * (distance[:, None] / placed[..., 2].clamp(min=0.1))[..., None] + MARGIN
+    reach = (placed[..., :2].abs() + MARGIN) * (distance[:, None] / placed[..., 2].clamp(min=0.1))[..., None]
     reach = reach.masked_fill(~known, 0.0).amax(1)
     focal_x = (width / 2) * distance / reach[:, 0].clamp(min=HALF_EXTENT)
     focal_y = (height / 2) * distance / reach[:, 1].clamp(min=HALF_EXTENT)

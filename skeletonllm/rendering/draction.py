@@ -132,6 +132,8 @@ class DrAction(nn.Module):
         """
         topologies = _check(joints, velocities, valid, topology)
         height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+        if not valid.numel():
+            return joints.new_zeros(*joints.shape[:2], 3, height, width, dtype=torch.float32)
         # An autocast region around us would round positions to eight bits of mantissa: limbs would jump by pixels.
         with torch.autocast(joints.device.type, enabled=False):
             joints, velocities = joints.float(), velocities.float()
@@ -209,7 +211,9 @@ def _check(joints, velocities, valid, topology) -> tuple[Topology, ...]:
     if joints.ndim != 5 or joints.shape[-1] != 3:
         raise ValueError(f"joints have shape {tuple(joints.shape)}, expected (B, N, P, J, 3)")
     if velocities.shape != joints.shape:
-        raise ValueError(f"velocities have shape {tuple(velocities.shape)}, expected {tuple(joints.shape)} as the joints")
+        raise ValueError(
+            f"velocities have shape {tuple(velocities.shape)}, expected {tuple(joints.shape)} as the joints"
+        )
     if valid.shape != joints.shape[:-1] or valid.dtype != torch.bool:
         wanted = f"{tuple(joints.shape[:-1])} bool"
         raise ValueError(f"valid has shape {tuple(valid.shape)} {valid.dtype}, expected {wanted}")

@@ -1,4 +1,4 @@
-"""Which Gaussians a topology is drawn with: where each sits on the skeleton, how wide it is, which body region it shows.
+"""Which Gaussians a topology is drawn with: where each sits, how wide it is, which body region it shows.
 
 K = J + n * bones: one Gaussian per joint and n evenly spaced along each bone (SkeletonLLM, section 3.1). The tables
 depend on the topology alone; every topology indexes the same regions, so one set of features serves them all.

@@ -191,7 +191,9 @@ def _smpl_samples(joints: torch.Tensor, present: torch.Tensor):
     counts = torch.round(SMPL_MOST_SAMPLES * lengths / lengths.max().clamp(min=1e-6))
     pairs = [(joint, joint) for joint in range(SMPL_22.num_joints)]
     fractions = [0.0] * SMPL_22.num_joints
-    for bone, count in zip(SMPL_22.bones, counts.clamp(SMPL_FEWEST_SAMPLES, SMPL_MOST_SAMPLES).int().tolist(), strict=True):
+    for bone, count in zip(
+        SMPL_22.bones, counts.clamp(SMPL_FEWEST_SAMPLES, SMPL_MOST_SAMPLES).int().tolist(), strict=True
+    ):
         pairs += [bone] * count
         fractions += [sample / (count + 1) for sample in range(1, count + 1)]
     fraction = joints.new_tensor(fractions)

@@ -109,9 +109,7 @@ def write_gif(path: str | Path, frames: torch.Tensor, fps: float) -> None:
     edges = [round(index * 100 / fps) for index in range(len(images) + 1)]
     milliseconds = [10 * (after - before) for before, after in zip(edges, edges[1:], strict=False)]
     with replacing(path) as unfinished:
-        images[0].save(
-            unfinished, format="GIF", save_all=True, append_images=images[1:], duration=milliseconds, loop=0
-        )
+        images[0].save(unfinished, format="GIF", save_all=True, append_images=images[1:], duration=milliseconds, loop=0)
 
 
 def write_mp4(path: str | Path, frames: torch.Tensor, fps: float) -> None:

@@ -147,7 +147,9 @@ def published_frame_indices(num_frames: int, count: int) -> np.ndarray:
         return np.array([min(num_frames // 2, num_frames - 1)])
     if num_frames == count:
         return np.arange(count)
-    words = np.random.RandomState(PUBLISHED_SAMPLER_SEED).randint(0, 2**32, size=count, dtype=np.uint32).astype(np.int64)
+    words = (
+        np.random.RandomState(PUBLISHED_SAMPLER_SEED).randint(0, 2**32, size=count, dtype=np.uint32).astype(np.int64)
+    )
     if num_frames < count:
         return np.sort(words % num_frames)
     segment = np.arange(count)

@@ -109,14 +109,18 @@ def _build(name: str, tree: Iterable[tuple[str, str | None, str]], bones: Iterab
     parents = tuple(ROOT if parent is None else joints.index(parent) for _, parent, _ in tree)
     if bones is None:
         bones = ((parent, joint) for joint, parent in enumerate(parents) if parent != ROOT)
-    sides = tuple(next((side for side in ("left", "right") if joint.startswith(side + "_")), "centre") for joint in joints)
+    sides = tuple(
+        next((side for side in ("left", "right") if joint.startswith(side + "_")), "centre") for joint in joints
+    )
     return Topology(name, joints, parents, tuple(bones), tuple(part for _, _, part in tree), sides)
 
 
 def _both(rows: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     """Rows of a left limb followed by the same rows of the right one."""
     rows = list(rows)
-    return rows + [(joint.replace("left_", "right_"), parent.replace("left_", "right_"), part) for joint, parent, part in rows]
+    return rows + [
+        (joint.replace("left_", "right_"), parent.replace("left_", "right_"), part) for joint, parent, part in rows
+    ]
 
 
 _KINECT_LIMBS = _both([
@@ -174,9 +178,7 @@ SMPL_22 = _build(
     ],
 )  # fmt: skip
 
-SMPL_24 = _build(
-    "smpl_24", [*_SMPL_ROWS, ("left_hand", "left_wrist", "hand"), ("right_hand", "right_wrist", "hand")]
-)
+SMPL_24 = _build("smpl_24", [*_SMPL_ROWS, ("left_hand", "left_wrist", "hand"), ("right_hand", "right_wrist", "hand")])
 
 COCO_17 = _build(
     "coco_17",

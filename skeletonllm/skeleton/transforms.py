@@ -71,4 +71,6 @@ def drop_joints(clip: Clip, share: float, generator: torch.Generator) -> Clip:
     """Hide a share of the joints, each for the whole clip."""
     kept = torch.rand(clip.valid.shape[1:], generator=generator) >= share
     valid = clip.valid & kept
-    return replace(clip, joints=clip.joints * valid[..., None], velocities=clip.velocities * valid[..., None], valid=valid)
+    return replace(
+        clip, joints=clip.joints * valid[..., None], velocities=clip.velocities * valid[..., None], valid=valid
+    )

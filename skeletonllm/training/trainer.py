@@ -48,9 +48,7 @@ class Trainer:
         settings = recipe.optimization
         self.total_steps = max(1, round(settings.epochs * examples.steps_per_epoch))
         set_trainable(model, recipe.train)
-        groups = parameter_groups(
-            model, settings.learning_rate, settings.renderer_learning_rate, settings.weight_decay
-        )
+        groups = parameter_groups(model, settings.learning_rate, settings.renderer_learning_rate, settings.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
         warmup = math.ceil(settings.warmup_share * self.total_steps)
         self.scheduler = get_cosine_schedule_with_warmup(self.optimizer, warmup, self.total_steps)
