@@ -53,13 +53,20 @@ def evaluate(
     predictions = predict(trained.model, trained.processor, read, candidates, generate=generate)
     accuracy = Accuracy.of(predictions, candidates)
 
-    folder = output or checkpoint / "evaluation" / f"{data}-{split}"
+    kind = [data, split, *(where or []), *["shared"] * shared_labels, *["generated"] * generate]
+    folder = output or checkpoint / "evaluation" / "-".join(kind)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "predictions.jsonl").open("w") as file:
         file.writelines(json.dumps(asdict(prediction)) + "\n" for prediction in predictions)
     scoring = "generation" if generate else "log-likelihood"
     summary = dict(
-        checkpoint=str(checkpoint), data=data, split=split, where=where, scoring=scoring, **accuracy.summary()
+        checkpoint=str(checkpoint),
+        data=data,
+        split=split,
+        where=where,
+        shared_labels=shared_labels,
+        scoring=scoring,
+        **accuracy.summary(),
     )
     (folder / "summary.json").write_text(json.dumps(summary, indent=1))
     plot_confusion(accuracy, folder / "confusion.png", f"{data}, {split}: {describe_accuracy(accuracy)}")
@@ -85,8 +92,9 @@ def print_table(rows: list[list[str]]) -> None:
     """A table whose first row is its head."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*rows[0])
     for row in rows[1:]:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # as they are: a label is never read as markup
     Console().print(table)

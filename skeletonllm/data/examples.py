@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from skeletonllm.data.augmentation import Augmentation
@@ -35,7 +36,10 @@ class RecognitionExamples:
         augmentation: what varies.
         fewer_candidates: share of the questions that offer only some of the labels, in any order, so that the model
             learns to answer from the list it is given.
-        seed: of order and variation.
+        seed: of order and variation, 0 or more.
+
+    Raises:
+        ValueError: fewer recordings than a batch has.
     """
 
     def __init__(
@@ -72,7 +76,9 @@ class RecognitionExamples:
         return [self._example(*self.recordings[index], generator) for index in chosen]
 
     def _generator(self, number: int, stream: int) -> torch.Generator:
-        return torch.Generator().manual_seed((self.seed * 2 + stream) * 2**32 + number)
+        # Torch's CPU generator looks at the low 32 bits of its seed only, so everything is mixed into them.
+        mixed = np.random.SeedSequence([self.seed, stream, number]).generate_state(1)
+        return torch.Generator().manual_seed(int(mixed[0]))
 
     def _example(self, recording: Recording, sequence: SkeletonSequence, generator: torch.Generator) -> Example:
         sequence = self.augmentation.trimmed(sequence, generator)

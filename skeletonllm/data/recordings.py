@@ -41,16 +41,20 @@ def select(
     """Recordings of a split, with attributes among the given values, with one of the labels.
 
     Raises:
-        ValueError: an unknown split or attribute, or nothing is left.
+        ValueError: an unknown split, attribute or label, values that are no list, or nothing is left.
     """
     if split not in ("train", "test", "all"):
         raise ValueError(f"unknown split {split!r}, expected train, test or all")
     recordings = list(recordings)
-    for key in where or {}:
+    for key, values in (where or {}).items():
+        if not isinstance(values, list):
+            raise ValueError(f"where: {key} is {values!r}, expected a list such as [1, 2]")
         known = sorted({name for recording in recordings for name in recording.attributes})
         if key not in known:
             raise ValueError(f"recordings have no attribute {key!r}; they have {', '.join(known) or 'none'}")
     labels = None if labels is None else set(labels)
+    if unknown := (labels or set()) - {recording.label for recording in recordings}:
+        raise ValueError(f"recordings have no label {', '.join(sorted(unknown))}")
     chosen = [
         recording
         for recording in recordings
@@ -80,5 +84,5 @@ def read_all(recordings: Iterable[Recording], progress: str | None = None) -> li
             logger.warning("left out: %s", error)
             bad.append(error)
             if len(bad) > LARGEST_BAD_SHARE * len(recordings):
-                raise
+                raise bad[0] from None
     return read

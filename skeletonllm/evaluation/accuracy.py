@@ -45,6 +45,11 @@ def predict(
         candidates: as offered in the question.
         generate: take the greedy answer, which counts if it equals a candidate after normalisation; default: the
             candidate with the highest log-likelihood, its end of turn included.
+        batch_size: recordings per pass.
+        progress: show a bar.
+
+    Raises:
+        ValueError: log-likelihoods that are no numbers.
     """
     model.eval()
     prompt = build_prompt(candidates)
@@ -60,6 +65,8 @@ def predict(
             answers = [(parse_answer(text, candidates), None, text) for text in texts]
         else:
             scores = model.label_log_likelihoods(candidate_token_ids=candidate_ids, **inputs)
+            if scores.isnan().any():
+                raise ValueError("the model gives log-likelihoods that are no numbers; its weights are spoilt")
             answers = [(candidates[int(row.argmax())], row.tolist(), None) for row in scores]
         predictions += [
             Prediction(recording.id, recording.label, *answer)

@@ -44,7 +44,7 @@ def write_page(path: Path, title: str, sections: list[Section]) -> None:
 
     page = Environment(autoescape=True).from_string(_PAGE).render(title=title, sections=sections)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page)
+    path.write_text(page, encoding="utf-8")
 
 
 def percent(share: float) -> str:

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 
@@ -33,12 +35,20 @@ def load_trained(folder: str | Path) -> Trained:
 
     Raises:
         FileNotFoundError: neither is there.
+        ValueError: what is there is damaged.
     """
     folder = Path(folder)
     if (folder / MODEL_FOLDER / TRAINING_FILE).is_file():
         folder = folder / MODEL_FOLDER
     if not (folder / TRAINING_FILE).is_file():
         raise FileNotFoundError(f"{folder} holds no trained model: {TRAINING_FILE} is missing")
-    facts = json.loads((folder / TRAINING_FILE).read_text())
-    model = SkeletonLLMForConditionalGeneration.from_pretrained(folder).eval()
-    return Trained(model, SkeletonLLMProcessor.from_pretrained(folder), facts["labels"], facts["recipe"])
+    try:
+        facts = json.loads((folder / TRAINING_FILE).read_text())
+        labels, recipe = facts["labels"], facts["recipe"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder / TRAINING_FILE} is damaged: {error}") from error
+    try:
+        model = SkeletonLLMForConditionalGeneration.from_pretrained(folder).eval()
+    except SafetensorError as error:
+        raise ValueError(f"{folder}: the weights are damaged: {error}") from error
+    return Trained(model, SkeletonLLMProcessor.from_pretrained(folder), labels, recipe)

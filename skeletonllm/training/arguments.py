@@ -1,11 +1,11 @@
 """Recipes: everything that makes a run, typed, read from YAML and changed by ``key=value`` on the command line."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 import yaml
 
@@ -32,6 +32,10 @@ class DataArguments:
     where: dict = field(default_factory=dict)
     options: dict = field(default_factory=dict)
     fewer_candidates: float = 0.25
+
+    def __post_init__(self):
+        _check_least(self, 0, "fewer_candidates")
+        _check_most(self, 1, "fewer_candidates")
 
 
 @dataclass
@@ -83,6 +87,13 @@ class OptimizationArguments:
     seed: int = 0
     threads: int = 0
 
+    def __post_init__(self):
+        _check_positive(self, "epochs", "batch_size", "max_gradient_norm")
+        _check_least(
+            self, 0, "learning_rate", "renderer_learning_rate", "weight_decay", "warmup_share", "seed", "threads"
+        )
+        _check_most(self, 1, "warmup_share")
+
 
 @dataclass
 class Recipe:
@@ -106,6 +117,7 @@ class Recipe:
     save_every: int = 500
 
     def __post_init__(self):
+        _check_positive(self, "log_every", "save_every")
         unknown = [part for part in self.train if part not in PARTS]
         if unknown or not self.train:
             raise ValueError(f"train is {self.train}, expected some of {', '.join(PARTS)}")
@@ -156,7 +168,10 @@ def _change(content: dict, change: str) -> None:
         content = content.setdefault(parent, {})
         if not isinstance(content, dict):
             raise ValueError(f"{change!r}: {parent} has no parts")
-    content[last] = yaml.safe_load(value)
+    try:
+        content[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{change!r}: not YAML: {error}") from error
 
 
 def _build(kind: type, content: Any, place: str):
@@ -172,7 +187,38 @@ def _build(kind: type, content: Any, place: str):
             values[key] = _build(hints[key], value, f"{place}: {key}")
         else:
             values[key] = _checked(hints[key], value, f"{place}: {key}")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+
+
+def check_keywords(function: Callable, given: Mapping[str, Any], place: str) -> None:
+    """Raises ValueError if a function has no such keyword arguments, or wants them of other types."""
+    hints = {key: hint for key, hint in get_type_hints(function).items() if key != "return"}
+    unknown = [key for key in given if key not in hints]
+    if unknown:
+        raise ValueError(f"{place}: unknown key {', '.join(map(str, unknown))}; known: {', '.join(hints)}")
+    for key, value in given.items():
+        _checked(hints[key], value, f"{place}: {key}")
+
+
+def _check_positive(arguments: Any, *names: str) -> None:
+    _refuse(arguments, names, lambda value: value > 0, "more than 0")
+
+
+def _check_least(arguments: Any, least: float, *names: str) -> None:
+    _refuse(arguments, names, lambda value: value >= least, f"{least} or more")
+
+
+def _check_most(arguments: Any, most: float, *names: str) -> None:
+    _refuse(arguments, names, lambda value: value <= most, f"{most} or less")
+
+
+def _refuse(arguments: Any, names: Sequence[str], fits: Callable[[float], bool], expected: str) -> None:
+    for name in names:
+        if not fits(getattr(arguments, name)):
+            raise ValueError(f"{name} is {getattr(arguments, name)}, expected {expected}")
 
 
 def _checked(hint: Any, value: Any, place: str):
@@ -185,6 +231,6 @@ def _checked(hint: Any, value: Any, place: str):
             pass
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, bool) and hint is not bool or not isinstance(value, get_origin(hint) and hint or hint):
+    if isinstance(value, bool) and hint is not bool or not isinstance(value, hint):
         raise ValueError(f"{place}: found {value!r}, expected {getattr(hint, '__name__', hint)}")
     return value

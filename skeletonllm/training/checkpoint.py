@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 KEEP = 2
 MANIFEST = "manifest.json"
+_NAME = re.compile(r"step-[0-9]+")
 
 
 def save_checkpoint(folder: Path, step: int, tensors: dict[str, dict[str, torch.Tensor]], state: dict) -> Path:
@@ -44,19 +46,21 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, dict[str, torch.
         shutil.rmtree(final)
     os.replace(draft, final)
     _sync(folder)
-    for old in sorted(folder.glob("step-*[0-9]"))[:-KEEP]:
-        shutil.rmtree(old)
+    # Later steps are damaged, or the run would have gone on from them; they must not outlive what is whole.
+    earlier = [path for path in _newest_first(folder) if _step_of(path) <= step]
+    for path in _newest_first(folder):
+        if path not in earlier[:KEEP]:
+            shutil.rmtree(path)
     return final
 
 
 def load_newest_checkpoint(folder: Path) -> tuple[int, dict[str, dict[str, torch.Tensor]], dict] | None:
     """The newest whole checkpoint: (step, tensors, state), or None. Damaged ones are named in a warning."""
-    for path in sorted(folder.glob("step-*[0-9]"), reverse=True):
+    for path in _newest_first(folder):
         problem = find_damage(path)
         if problem is None:
-            manifest = json.loads((path / MANIFEST).read_text())
             tensors = {file.stem: load_file(file) for file in sorted(path.glob("*.safetensors"))}
-            return manifest["step"], tensors, json.loads((path / "state.json").read_text())
+            return _step_of(path), tensors, json.loads((path / "state.json").read_text())
         logger.warning("checkpoint passed over: %s", problem)
     return None
 
@@ -64,15 +68,19 @@ def load_newest_checkpoint(folder: Path) -> tuple[int, dict[str, dict[str, torch
 def find_damage(path: Path) -> str | None:
     """What is wrong with a checkpoint folder, or None."""
     try:
-        files = json.loads((path / MANIFEST).read_text())["files"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        manifest = json.loads((path / MANIFEST).read_text())
+        step = manifest["step"]
+        files = {name: (entry["bytes"], entry["sha256"]) for name, entry in manifest["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"{path / MANIFEST}: {error}"
-    for name, expected in files.items():
+    if step != _step_of(path) or "state.json" not in files:
+        return f"{path / MANIFEST} is of another checkpoint"
+    for name, (size, digest) in files.items():
         file = path / name
         if not file.is_file():
             return f"{file} is missing"
-        if file.stat().st_size != expected["bytes"] or _sha256(file) != expected["sha256"]:
-            return f"{file} is not what was written: {file.stat().st_size} bytes, expected {expected['bytes']}"
+        if file.stat().st_size != size or _sha256(file) != digest:
+            return f"{file} is not what was written: {file.stat().st_size} bytes, expected {size}"
     return None
 
 
@@ -92,6 +100,15 @@ def unpack_optimizer(optimizer: torch.optim.Optimizer, packed: dict[str, torch.T
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    """Checkpoints, whole or not, by their number: names of a million steps do not sort."""
+    return sorted((path for path in folder.glob("step-*") if _NAME.fullmatch(path.name)), key=_step_of, reverse=True)
+
+
+def _step_of(path: Path) -> int:
+    return int(path.name.removeprefix("step-"))
 
 
 def _sha256(path: Path) -> str:

@@ -9,9 +9,10 @@ from skeletonllm.data.recordings import read_all, select
 from skeletonllm.data.sources import load_source
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
-from skeletonllm.models.tiny import build_tiny
+from skeletonllm.models.tiny import build_tiny, tiny_backbone
+from skeletonllm.rendering.draction import DrAction
 from skeletonllm.tasks.recognition import build_prompt
-from skeletonllm.training.arguments import ModelArguments, Recipe
+from skeletonllm.training.arguments import ModelArguments, Recipe, check_keywords
 from skeletonllm.training.trainer import Trainer
 
 
@@ -19,10 +20,13 @@ def build_model(
     arguments: ModelArguments, labels: list[str], seed: int
 ) -> tuple[SkeletonLLMForConditionalGeneration, SkeletonLLMProcessor]:
     """The recipe's model, untrained or from a backbone's weights, and its processor."""
+    if not arguments.renderer.get("published"):
+        check_keywords(DrAction.__init__, arguments.renderer, "model.renderer")
     if arguments.backbone == "tiny":
         sizes = dict(arguments.tiny)
         if arguments.image_size is not None:
             sizes["image_size"] = arguments.image_size
+        check_keywords(tiny_backbone, sizes, "model.tiny")
         return build_tiny(
             [build_prompt(labels), *labels], seed=seed, renderer=arguments.renderer, num_frames=arguments.num_frames,
             normalize=arguments.normalize, face_camera=arguments.face_camera, **sizes,

@@ -58,14 +58,15 @@ class Trainer:
         """Run to the end and return the folder of the trained model.
 
         Raises:
-            FileExistsError: the folder holds a run already, and ``resume`` is not set.
-            FloatingPointError: a loss that is not finite; nothing was changed by it.
+            FileExistsError: the folder holds a run already, and ``resume`` is not set or has nothing to go on from.
+            FloatingPointError: a loss or a gradient that is not finite; no weight was changed by it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         if resume:
             self._resume()
         elif any(self.checkpoints.glob("step-*")) or (self.folder / MODEL_FOLDER).exists():
             raise FileExistsError(f"{self.folder} holds a run already; resume it, or choose another folder")
+        self._rewind_log()
         (self.folder / "recipe.json").write_text(json.dumps(self.recipe.as_dict(), indent=1))
         self.model.train()
         window = _Window()
@@ -98,9 +99,9 @@ class Trainer:
             raise FloatingPointError(f"step {self.step}: loss is {loss.item()} on {[e.id for e in examples]}")
         loss.backward()
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        norm = torch.nn.utils.clip_grad_norm_(
-            parameters, self.recipe.optimization.max_gradient_norm, error_if_nonfinite=True
-        )
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.recipe.optimization.max_gradient_norm)
+        if not torch.isfinite(norm):
+            raise FloatingPointError(f"step {self.step}: gradient norm is {norm.item()} on {[e.id for e in examples]}")
         self.optimizer.step()
         self.scheduler.step()
         self.optimizer.zero_grad()
@@ -119,6 +120,13 @@ class Trainer:
             file.write(json.dumps(line) + "\n")
         return line
 
+    def _rewind_log(self) -> None:
+        """Drop the lines of steps that are done again, and a line that a crash cut off."""
+        path = self.folder / "log.jsonl"
+        if path.exists():
+            whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+            path.write_text("".join(line for line in whole if json.loads(line)["step"] <= self.step))
+
     def save(self) -> None:
         """Write a checkpoint of the trainable part and of everything that the next steps depend on."""
         learning = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
@@ -129,6 +137,8 @@ class Trainer:
     def _resume(self) -> None:
         found = load_newest_checkpoint(self.checkpoints)
         if found is None:
+            if (self.folder / MODEL_FOLDER).exists():
+                raise FileExistsError(f"{self.folder} holds a finished run and no checkpoint to go on from")
             logger.warning("%s holds no checkpoint; the run begins anew", self.checkpoints)
             return
         step, tensors, state = found

@@ -11,7 +11,12 @@ def recordings(root: Path, test_every: int = 5) -> list[Recording]:
 
     Without train and test folders every ``test_every``-th file of a label, in the order of names, is for testing: use
     folders where one performer has several files.
+
+    Raises:
+        ValueError: ``test_every`` below 2, which would leave nothing to train on.
     """
+    if test_every < 2:
+        raise ValueError(f"test_every is {test_every}, expected 2 or more")
     if (root / "train").is_dir() and (root / "test").is_dir():
         parts = [(split, root / split) for split in ("train", "test")]
     else:

@@ -1,0 +1,156 @@
+"""Batches as a pure function of seed and step, and what augmentation varies."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from skeletonllm.data.augmentation import Augmentation
+from skeletonllm.data.examples import RecognitionExamples
+from skeletonllm.data.recordings import read_all
+from skeletonllm.skeleton.sequence import SkeletonSequence, sample_clip
+from skeletonllm.tasks.recognition import build_prompt
+
+LABELS = ["bow", "clap", "walk"]
+EVERYTHING = dict(trim=0.3, yaw=40.0, tilt=10.0, size=0.2, noise=0.02, missing=0.2)
+
+
+class Sampler:
+    """Of a processor only what examples use."""
+
+    def sample(self, sequence, generator=None):
+        return sample_clip(sequence, 4, generator=generator)
+
+
+@pytest.fixture
+def examples(recordings):
+    def make(seed=0, batch_size=5, fewer=0.5, **ranges):
+        return RecognitionExamples(read_all(recordings), Sampler(), batch_size, Augmentation(**ranges), fewer, seed)
+
+    return make
+
+
+def fingerprint(batch):
+    return [(e.id, e.prompt, e.answer, e.clip.joints.sum().item(), e.clip.valid.sum().item()) for e in batch]
+
+
+def test_a_batch_depends_on_seed_and_step_alone(examples):
+    forwards, backwards = examples(**EVERYTHING), examples(**EVERYTHING)
+    expected = [fingerprint(forwards.batch(step)) for step in range(6)]
+    torch.manual_seed(99)
+    assert [fingerprint(backwards.batch(step)) for step in reversed(range(6))] == expected[::-1]
+    assert len({str(batch) for batch in expected}) == 6
+
+
+def test_another_seed_gives_another_order_and_other_variations(examples):
+    orders = {seed: [e.id for step in range(2) for e in examples(seed).batch(step)] for seed in (0, 1, 2)}
+    assert len({str(order) for order in orders.values()}) == 3
+    # One recording alone has one order only, so that what differs is how it is varied.
+    yaws = set()
+    for seed in (0, 1, 2):
+        alone = examples(seed, yaw=180.0)
+        alone.recordings = alone.recordings[:1] * 5
+        yaws.add(alone.batch(0)[0].clip.joints.sum().item())
+    assert len(yaws) == 3
+
+
+def test_the_order_of_an_epoch_and_its_variations_are_drawn_from_different_streams(examples):
+    made = examples()
+    draws = {torch.rand((), generator=made._generator(number, stream)).item() for number in (0, 1) for stream in (0, 1)}
+    assert len(draws) == 4
+
+
+def test_an_epoch_sees_every_recording_at_most_once(examples):
+    made = examples(batch_size=5)
+    assert made.steps_per_epoch == 2
+    seen_in_epochs = []
+    for epoch in range(8):
+        seen = [e.id for step in range(2) for e in made.batch(2 * epoch + step)]
+        assert len(set(seen)) == len(seen) == 10
+        seen_in_epochs.append(seen)
+    assert len({str(seen) for seen in seen_in_epochs}) == 8
+    # Two of twelve are left over in an epoch, and not always the same two.
+    assert len(set().union(*map(set, seen_in_epochs))) == 12
+
+
+def test_the_answer_is_the_recordings_label_and_is_offered(examples, recordings):
+    labels = {recording.id: recording.label for recording in recordings}
+    made = examples(fewer=0.7)
+    counts = Counter()
+    for step in range(60):
+        for example in made.batch(step):
+            offered = example.prompt.splitlines()[1:]
+            assert example.answer == labels[example.id]
+            assert offered.count(example.answer) == 1
+            assert set(offered) <= set(LABELS) and len(set(offered)) == len(offered)
+            counts[len(offered), offered == LABELS] += 1
+    # 300 questions: 90 offer all in order, 105 two, and 105 all in any order, of which a sixth is in order again.
+    assert counts[3, True] == pytest.approx(107, abs=30)
+    assert counts[2, False] == pytest.approx(105, abs=30) and counts[3, False] == pytest.approx(88, abs=30)
+
+
+def test_all_labels_are_offered_in_order_unless_fewer_are_wished_for(examples):
+    assert {e.prompt for step in range(4) for e in examples(fewer=0.0).batch(step)} == {build_prompt(LABELS)}
+
+
+def test_a_single_label_can_be_asked_for(recordings):
+    read = [pair for pair in read_all(recordings) if pair[0].label == "bow"]
+    batch = RecognitionExamples(read, Sampler(), 4, Augmentation(), 1.0).batch(0)
+    assert {example.prompt for example in batch} == {build_prompt(["bow"])}
+
+
+def test_fewer_recordings_than_a_batch_are_refused(recordings):
+    with pytest.raises(ValueError, match="12 recordings are fewer than the batch size 13"):
+        RecognitionExamples(read_all(recordings), Sampler(), 13, Augmentation())
+
+
+@pytest.fixture
+def sequence():
+    joints = np.random.default_rng(0).normal(0, 0.4, (40, 1, 25, 3)) + [0, 0, 3]
+    joints[:, :, 3] = np.nan
+    return SkeletonSequence(joints, 30.0, "kinect_v2")
+
+
+def test_augmentation_of_nothing_changes_nothing(sequence):
+    generator = torch.Generator().manual_seed(3)
+    none = Augmentation()
+    trimmed = none.trimmed(sequence, generator)
+    assert (trimmed.joints == sequence.joints).all()
+    clip = sample_clip(sequence, 5)
+    changed = none.changed(clip, generator)
+    # A turn by zero still subtracts and adds the middle: one rounding of float32 at 4 m.
+    torch.testing.assert_close(changed.joints, clip.joints, atol=1e-6, rtol=0)
+    torch.testing.assert_close(changed.velocities, clip.velocities, atol=0, rtol=0)
+    assert torch.equal(changed.valid, clip.valid)
+
+
+def test_trimming_leaves_a_stretch_from_anywhere_and_at_most_the_asked_share_is_gone(sequence):
+    numbered = sequence.replace(joints=np.arange(40.0)[:, None, None, None] + np.zeros((1, 1, 25, 3)))
+    generator = torch.Generator().manual_seed(3)
+    starts, lengths = set(), set()
+    for _ in range(200):
+        frames = Augmentation(trim=0.5).trimmed(numbered, generator).joints[:, 0, 0, 0]
+        assert (np.diff(frames) == 1).all()
+        starts.add(frames[0])
+        lengths.add(len(frames))
+    assert min(lengths) == 20 and max(lengths) == 40
+    assert min(starts) == 0 and max(starts) >= 15
+
+
+@pytest.mark.parametrize("name", ["yaw", "tilt", "size", "noise", "missing"])
+def test_each_range_changes_what_it_says(sequence, name):
+    clip = sample_clip(sequence, 5)
+    ranges = dict(yaw=90.0, tilt=30.0, size=0.5, noise=0.1, missing=0.9)
+    changed = Augmentation(**{name: ranges[name]}).changed(clip, torch.Generator().manual_seed(1))
+    known = clip.valid & changed.valid
+    height = (changed.joints - clip.joints)[known][:, 1].abs().max()
+    spread = changed.joints[known].std(0).norm() / clip.joints[known].std(0).norm()
+    assert (height > 1e-3) == (name not in ("yaw", "missing"))
+    assert (abs(spread - 1) > 0.02) == (name == "size")
+    assert (changed.valid.sum() < clip.valid.sum()) == (name == "missing")
+    assert not changed.joints[~changed.valid].any()
+
+
+def test_a_sequence_of_one_frame_can_be_trimmed(sequence):
+    assert Augmentation(trim=0.9).trimmed(sequence.slice(0, 1), torch.Generator()).num_frames == 1
