@@ -17,7 +17,7 @@ def plot_confusion(accuracy: Accuracy, path: Path, title: str) -> None:
     side = 2.0 + 0.42 * len(columns)
     figure = Figure(figsize=(side + 1.0, side))
     axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
     for row, column in counts.nonzero().tolist():
         color = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, int(counts[row, column]), ha="center", va="center", fontsize=7, color=color)
