@@ -77,7 +77,7 @@ def test_an_epoch_sees_every_recording_at_most_once(examples):
 def test_the_answer_is_the_recordings_label_and_is_offered(examples, recordings):
     labels = {recording.id: recording.label for recording in recordings}
     made = examples(fewer=0.7)
-    counts = Counter()
+    counts, places = Counter(), Counter()
     for step in range(60):
         for example in made.batch(step):
             offered = example.prompt.splitlines()[1:]
@@ -85,9 +85,12 @@ def test_the_answer_is_the_recordings_label_and_is_offered(examples, recordings)
             assert offered.count(example.answer) == 1
             assert set(offered) <= set(LABELS) and len(set(offered)) == len(offered)
             counts[len(offered), offered == LABELS] += 1
+            places[len(offered), offered.index(example.answer)] += 1
     # 300 questions: 90 offer all in order, 105 two, and 105 all in any order, of which a sixth is in order again.
     assert counts[3, True] == pytest.approx(107, abs=30)
     assert counts[2, False] == pytest.approx(105, abs=30) and counts[3, False] == pytest.approx(88, abs=30)
+    # The place of the answer in the list gives nothing away.
+    assert places[2, 0] == pytest.approx(52, abs=20) and places[2, 1] == pytest.approx(52, abs=20)
 
 
 def test_all_labels_are_offered_in_order_unless_fewer_are_wished_for(examples):
