@@ -14,6 +14,7 @@ COMMANDS = {
     "train": "skeletonllm.cli.train",
     "evaluate": "skeletonllm.cli.evaluate",
     "ask": "skeletonllm.cli.ask",
+    "demo": "skeletonllm.cli.demo",
     "doctor": "skeletonllm.cli.doctor",
 }
 

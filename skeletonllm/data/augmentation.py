@@ -19,6 +19,7 @@ class Augmentation:
         size: share by which a body grows or shrinks.
         noise: metres, the largest standard deviation of joint noise.
         missing: largest share of joints hidden.
+        mirror: share of clips with left and right exchanged; only where no label names a side.
     """
 
     trim: float = 0.0
@@ -27,6 +28,7 @@ class Augmentation:
     size: float = 0.0
     noise: float = 0.0
     missing: float = 0.0
+    mirror: float = 0.0
 
     def trimmed(self, sequence: SkeletonSequence, generator: torch.Generator) -> SkeletonSequence:
         """A stretch of the recording."""
@@ -42,6 +44,8 @@ class Augmentation:
         degree = torch.pi / 180
         clip = transforms.rotate(clip, yaw * self.yaw * degree, pitch * self.tilt * degree, roll * self.tilt * degree)
         clip = transforms.scale(clip, 1 + size * self.size)
+        if self.mirror and torch.rand((), generator=generator) < self.mirror:
+            clip = transforms.mirror(clip)
         if self.noise:
             clip = transforms.add_noise(clip, noise * self.noise, generator)
         if self.missing:

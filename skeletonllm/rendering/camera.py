@@ -32,29 +32,36 @@ def published_intrinsics(height: int, width: int) -> torch.Tensor:
 
 @torch.no_grad()
 def frame_clips(
-    joints: torch.Tensor, valid: torch.Tensor, height: int, width: int
+    joints: torch.Tensor, valid: torch.Tensor, height: int, width: int, follow: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """A still camera per clip that keeps every valid joint of every frame in view.
+    """A camera per clip that keeps every valid joint of every frame in view.
 
     Args:
         joints: (B, N, P, J, 3) metres.
         valid: (B, N, P, J) bool.
         height, width: pixels.
+        follow: whether the camera moves along with the bodies over the floor, so that somebody who crosses a room
+            stays large; a still camera shows where they go.
 
     Returns:
-        shift: (B, 3), to be added to the joints to bring them into the camera's frame.
-        intrinsics: (B, 3, 3).
+        shift: (B, N, 3), to be added to the joints to bring them into the camera's frame; the same in all frames of
+            a clip if the camera stands still.
+        intrinsics: (B, 3, 3), the same in all frames.
         distance: (B,) metres from the camera to the middle of the clip.
     """
-    flat, known = joints.flatten(1, 3), valid.flatten(1, 3)[..., None]
+    shape = joints.shape[:2]
+    joints, known = joints.flatten(2, 3), valid.flatten(2, 3)[..., None]
+    path = _path(joints, known) if follow else joints.new_zeros(*shape, 1, 3)
+    joints = joints - path
+    flat, known = joints.flatten(1, 2), known.flatten(1, 2)
     nobody = ~known.any(1)
     low = flat.masked_fill(~known, math.inf).amin(1).masked_fill(nobody, 0.0)
     high = flat.masked_fill(~known, -math.inf).amax(1).masked_fill(nobody, 0.0)
     centre, half = (low + high) / 2, (high - low) / 2
     distance = (half * half.new_tensor(STEP_BACK)).amax(1).clamp(min=DISTANCE)
-    shift = torch.stack([-centre[:, 0], -centre[:, 1], distance - centre[:, 2]], dim=-1)
+    forward = torch.stack([torch.zeros_like(distance), torch.zeros_like(distance), distance], dim=-1)
 
-    placed = flat + shift[:, None]
+    placed = flat + (forward - centre)[:, None]
     # How far each joint reaches, measured on the plane through the centre.
     reach = (placed[..., :2].abs() + MARGIN) * (distance[:, None] / placed[..., 2].clamp(min=0.1))[..., None]
     reach = reach.masked_fill(~known, 0.0).amax(1)
@@ -62,7 +69,19 @@ def frame_clips(
     focal_y = (height / 2) * distance / reach[:, 1].clamp(min=HALF_EXTENT)
     focal = torch.minimum(focal_x, focal_y)
 
-    intrinsics = torch.zeros(len(joints), 3, 3, dtype=joints.dtype, device=joints.device)
+    intrinsics = flat.new_zeros(len(flat), 3, 3)
     intrinsics[:, 0, 0], intrinsics[:, 1, 1], intrinsics[:, 2, 2] = -focal, focal, 1.0
     intrinsics[:, 0, 2], intrinsics[:, 1, 2] = (width - 1) / 2, (height - 1) / 2
-    return shift, intrinsics, distance
+    shift = (forward - centre)[:, None]
+    return shift - path[:, :, 0], intrinsics, distance
+
+
+def _path(joints: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Where the bodies are over the floor: (B, N, 1, 3), the mean of the known joints with height zero.
+
+    A frame with nobody takes the mean of the clip.
+    """
+    over_floor = joints * joints.new_tensor([1.0, 0.0, 1.0]) * known
+    total, count = over_floor.sum(2, keepdim=True), known.sum(2, keepdim=True)
+    overall = total.sum(1, keepdim=True) / count.sum(1, keepdim=True).clamp(min=1)
+    return torch.where(count > 0, total / count.clamp(min=1), overall)

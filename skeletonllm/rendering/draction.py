@@ -47,13 +47,16 @@ class DrAction(nn.Module):
         modulator: ``gru`` (a GRU per Gaussian over time, then an MLP), ``mlp``, or ``none``.
         samples_per_bone: Gaussians along each bone.
         feature_dim: length of a region's feature.
+        follow: whether the camera moves along with the bodies, see ``frame_clips``.
     """
 
-    def __init__(self, modulator: str = "gru", samples_per_bone: int = 10, feature_dim: int = 8):
+    def __init__(self, modulator: str = "gru", samples_per_bone: int = 10, feature_dim: int = 8, follow: bool = False):
         super().__init__()
         if modulator not in MODULATORS:
             raise ValueError(f"unknown modulator {modulator!r}, expected one of {', '.join(MODULATORS)}")
-        self.settings = dict(modulator=modulator, samples_per_bone=samples_per_bone, feature_dim=feature_dim)
+        self.settings = dict(
+            modulator=modulator, samples_per_bone=samples_per_bone, feature_dim=feature_dim, follow=follow
+        )
         self.features = nn.Parameter(torch.empty(len(REGIONS), KNOTS, feature_dim))
         self.palette = nn.Parameter(torch.empty(len(REGIONS), 4))
         self.appearance_head = nn.Sequential(nn.Linear(feature_dim, 64), nn.ReLU(), nn.Linear(64, 4))
@@ -145,8 +148,8 @@ class DrAction(nn.Module):
     def _draw(self, joints, velocities, valid, topologies, height, width, backend) -> torch.Tensor:
         samples = self.settings["samples_per_bone"]
         table, present = stack_tables([gaussian_table(t, samples) for t in topologies], joints.device)
-        shift, intrinsics, distance = frame_clips(joints, valid, height, width)
-        joints = joints + shift[:, None, None, None]
+        shift, intrinsics, distance = frame_clips(joints, valid, height, width, self.settings["follow"])
+        joints = joints + shift[:, :, None, None]
         drawn = of_joints(valid, table.skin_index).all(-1) & present[:, None, None]
         colors, opacities = self._appearance(joints, velocities, drawn, table, distance)
         offsets = joints.new_zeros(*table.scales.shape, 3)

@@ -61,6 +61,14 @@ def scale(clip: Clip, factor: float) -> Clip:
     return replace(clip, joints=joints, velocities=clip.velocities * factor)
 
 
+def mirror(clip: Clip) -> Clip:
+    """The clip in a mirror: x changes its sign and left joints become right ones."""
+    partner = list(clip.topology.mirror)
+    flip = torch.tensor([-1.0, 1.0, 1.0])
+    joints, velocities = clip.joints[:, :, partner] * flip, clip.velocities[:, :, partner] * flip
+    return replace(clip, joints=joints, velocities=velocities, valid=clip.valid[:, :, partner])
+
+
 def add_noise(clip: Clip, metres: float, generator: torch.Generator) -> Clip:
     """Gaussian sensor noise on every valid joint."""
     noise = torch.randn(clip.joints.shape, generator=generator) * metres

@@ -109,3 +109,36 @@ def splat(
         image = image + (transmittance * alpha)[:, None] * colors[frames, index, :, None, None]
         transmittance = transmittance * torch.exp(-optical_depth)
     return image
+
+
+def touched_patches(
+    means: Tensor,
+    scales: Tensor,
+    colors: Tensor,
+    opacities: Tensor,
+    intrinsics: Tensor,
+    height: int,
+    width: int,
+    cutoff: float,
+    patch: int,
+) -> Tensor:
+    """Which patches (..., H / patch, W / patch) overlap the box around some ellipse of optical depth >= `cutoff`.
+
+    Arguments as `skeleton_kernels.splat`.
+    """
+    means, scales, colors, opacities = mask_absent(means, scales, colors, opacities)
+    centers, variances, _ = project(means, scales, intrinsics)
+    reach = 2 * (opacities / cutoff).log()
+    extents = (reach.clamp_min(0)[..., None] * variances).sqrt()
+    last = centers.new_tensor([width - 1, height - 1])
+    # First and last pixel inside; neither clamp moves a box into the picture that lies outside.
+    low = (centers - extents).clamp_min(0).minimum(last + 1).ceil()
+    high = (centers + extents).clamp_min(-1).minimum(last).floor()
+    seen = (reach > 0) & (low <= high).all(-1)
+
+    def overlaps(axis: int, side: int) -> Tensor:
+        first = torch.arange(0, side, patch, device=means.device)
+        return (low[..., axis, None] < first + patch) & (high[..., axis, None] >= first)
+
+    rows, columns = overlaps(1, height) & seen[..., None], overlaps(0, width)
+    return (rows.float().mT @ columns.float()) > 0
