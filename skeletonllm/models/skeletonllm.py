@@ -10,6 +10,7 @@ from torch.nn import functional
 from transformers import AutoModelForImageTextToText, GenerationMixin, PreTrainedModel
 
 from skeletonllm.models.configuration import SkeletonLLMConfig
+from skeletonllm.models.patches import use_patch_products
 from skeletonllm.models.pixels import frames_to_inputs
 from skeletonllm.models.scoring import candidate_log_likelihoods
 from skeletonllm.rendering.draction import DrAction
@@ -63,6 +64,7 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self.backbone = (
             AutoModelForImageTextToText.from_config(config.backbone_config) if backbone is None else backbone
         )
+        use_patch_products(self.backbone)
         self.generation_config = self.backbone.generation_config
         self.post_init()
 

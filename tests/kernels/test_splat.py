@@ -1,6 +1,7 @@
-"""What the pictures of the splatting operation look like, on both of its torch paths."""
+"""What the pictures of the splatting operation look like, on its torch paths; where triton interprets, on Triton too."""
 
 import math
+import os
 import time
 
 import pytest
@@ -12,7 +13,8 @@ from skeleton_kernels.constants import DEFAULT_CUTOFF
 from skeleton_kernels.splat import cpu
 
 RED, GREEN, BLUE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
-PATHS = pytest.mark.parametrize("backend", ["reference", "cpu"])
+INTERPRETED = ["triton"] if os.environ.get("TRITON_INTERPRET") == "1" else []
+PATHS = pytest.mark.parametrize("backend", ["reference", "cpu", *INTERPRETED])
 EVERYTHING = 1e-9  # a cut-off that leaves out only what float32 cannot show
 ROUNDING = 2e-5  # float32 sums of up to a few hundred terms of size one
 

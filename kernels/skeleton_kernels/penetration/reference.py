@@ -66,5 +66,5 @@ def penetration(joints: Tensor, capsules: Tensor, radii: Tensor, pairs: Tensor) 
     squared = apart.square().sum(-1)
     separate = squared > SHORTEST_DISTANCE**2
     distance = torch.where(separate, torch.where(separate, squared, 1.0).sqrt(), 0.0)
-    depths = (radii.where(solid, 0.0)[:, pairs].sum(-1) - distance).where(present, 0.0).relu()
+    depths = (radii[:, pairs].sum(-1) - distance).where(present, 0.0).relu()
     return depths.square().sum(-1), depths
