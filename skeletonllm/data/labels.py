@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from skeletonllm.skeleton.formats import ntu, nw_ucla, utd_mhad
+from skeletonllm.skeleton.synthesis import ACTIONS
+
 # The name of an action in a data set -> what it has in common with others. An action is listed only where the motion
 # is the same; UTD-MHAD walks in place, which is kept and said in reports.
 SHARED_NAMES = {
@@ -14,6 +17,11 @@ SHARED_NAMES = {
     "punch": "punch", "front boxing": "punch",
     "wave right hand": "wave right hand", "right hand wave": "wave right hand",
 }  # fmt: skip
+
+
+def known_labels() -> tuple[str, ...]:
+    """Every label of the data sets that have readers here and of the embedded one."""
+    return (*ntu.LABELS, *nw_ucla.LABELS, *utd_mhad.LABELS, *ACTIONS)
 
 
 def shared_name(label: str) -> str:

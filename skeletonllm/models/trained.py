@@ -30,6 +30,12 @@ def save_trained(folder: Path, trained: Trained) -> None:
     (folder / TRAINING_FILE).write_text(json.dumps(dict(labels=trained.labels, recipe=trained.recipe), indent=1))
 
 
+def find_trained(folder: str | Path) -> Path | None:
+    """The folder of a trained model, given it or the run that made it; None if neither is there."""
+    candidates = (Path(folder) / MODEL_FOLDER, Path(folder))
+    return next((path for path in candidates if (path / TRAINING_FILE).is_file()), None)
+
+
 def load_trained(folder: str | Path) -> Trained:
     """Read the folder of a trained model, or of the run that made it.
 
@@ -37,11 +43,10 @@ def load_trained(folder: str | Path) -> Trained:
         FileNotFoundError: neither is there.
         ValueError: what is there is damaged.
     """
-    folder = Path(folder)
-    if (folder / MODEL_FOLDER / TRAINING_FILE).is_file():
-        folder = folder / MODEL_FOLDER
-    if not (folder / TRAINING_FILE).is_file():
+    found = find_trained(folder)
+    if found is None:
         raise FileNotFoundError(f"{folder} holds no trained model: {TRAINING_FILE} is missing")
+    folder = found
     try:
         facts = json.loads((folder / TRAINING_FILE).read_text())
         labels, recipe = facts["labels"], facts["recipe"]

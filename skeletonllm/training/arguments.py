@@ -43,7 +43,8 @@ class ModelArguments:
     """What is trained.
 
     Args:
-        backbone: ``tiny``, or the name or folder of an image-text-to-text model.
+        backbone: ``tiny``, the name or folder of an image-text-to-text model, or the folder of a model that was
+            trained here, to go on from there.
         tiny: sizes of the tiny backbone, see ``tiny_backbone``.
         renderer: keyword arguments of ``DrAction``.
         num_frames: frames per clip.

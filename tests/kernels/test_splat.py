@@ -1,4 +1,4 @@
-"""What the pictures of the splatting operation look like, on its torch paths; where triton interprets, on Triton too."""
+"""What the pictures of the splatting operation look like, on its torch paths; where triton interprets, on that too."""
 
 import math
 import os

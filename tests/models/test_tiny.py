@@ -47,7 +47,7 @@ def test_known_labels_are_a_token_per_word_and_other_text_survives():
 def test_default_sizes_are_a_few_million_parameters():
     model, processor = build_tiny(TEXTS)
     assert 1e6 < sum(parameter.numel() for parameter in model.parameters()) < 5e6
-    assert processor.tokens_per_frame == 9 and processor.num_frames == 12
+    assert processor.tokens_per_frame == 1 and processor.num_frames == 12
     assert model.generation_config.eos_token_id == processor.tokenizer.eos_token_id
 
 
@@ -58,5 +58,5 @@ def test_patches_can_be_told_apart_from_the_start():
 
 
 def test_an_image_size_that_does_not_fit_the_patches_is_refused():
-    with pytest.raises(ValueError, match="no multiple of 32"):
+    with pytest.raises(ValueError, match="no multiple of 64"):
         tiny_backbone(TEXTS, image_size=80)

@@ -5,7 +5,6 @@ bodies whole, and writes pictures in their final layout.
 """
 
 import functools
-import importlib
 import importlib.util
 import logging
 import math
@@ -16,11 +15,11 @@ import torch
 from torch import Tensor
 
 from ..constants import DEFAULT_CUTOFF
+from . import cpu, reference
 from .bones import hang
 from .layout import choose_layout
-from .reference import touched_patches
 
-BACKENDS = {"reference": "reference", "cpu": "cpu", "triton": "triton_ops"}
+BACKENDS = ("reference", "cpu", "triton")
 logger = logging.getLogger(__name__)
 
 
@@ -81,11 +80,11 @@ def splat(
         opacities.to(compute).reshape(frames, count),
         intrinsics.to(means.device, compute).reshape(frames, 3, 3),
     )
-    chosen = choose_backend(backend, means.device, compute)
+    chosen = _take(backend, means.device, compute)
     if chosen == "triton":
-        images = _load(chosen).splat(*gaussians, size=(height, width), cutoff=cutoff, **layout._asdict())
+        images = _module(chosen).splat(*gaussians, size=(height, width), cutoff=cutoff, **layout._asdict())
     else:
-        images = layout.apply(_load(chosen).splat(*gaussians, height, width, cutoff))
+        images = layout.apply(_module(chosen).splat(*gaussians, height, width, cutoff))
     return images.reshape(*batch, 3, height, width)
 
 
@@ -128,9 +127,9 @@ def splat_bones(
     size = _check_size(image_size)
     layout = choose_layout(dtype, mean, std, torch.float64 if joints.dtype == torch.float64 else torch.float32)
     bodies = _check_bodies(joints, skin_index, skin_weight, offsets, scales, colors, opacities, intrinsics, cutoff)
-    chosen = choose_backend(backend, joints.device, bodies[0].dtype)
+    chosen = _take(backend, joints.device, bodies[0].dtype)
     if chosen == "triton":
-        return _load(chosen).splat_bones(*bodies, size=size, cutoff=cutoff, **layout._asdict())
+        return _module(chosen).splat_bones(*bodies, size=size, cutoff=cutoff, **layout._asdict())
     return layout.apply(splat(*hang(*bodies), size, backend=chosen, cutoff=cutoff))
 
 
@@ -174,9 +173,9 @@ def splat_patches(
     layout = choose_layout(dtype, mean, std, torch.float64 if joints.dtype == torch.float64 else torch.float32)
     bodies = _check_bodies(joints, skin_index, skin_weight, offsets, scales, colors, opacities, intrinsics, cutoff)
     grid = (joints.shape[1], size[0] // patch_size, size[1] // patch_size)
-    chosen = choose_backend(backend, joints.device, bodies[0].dtype)
+    chosen = _take(backend, joints.device, bodies[0].dtype)
     if chosen == "triton":
-        patches, number = _load(chosen).splat_patches(
+        patches, number = _module(chosen).splat_patches(
             *bodies, size=size, patch=patch_size, cutoff=cutoff, **layout._asdict()
         )
         index = [number // math.prod(grid), *torch.unravel_index(number % math.prod(grid), grid)]
@@ -184,7 +183,7 @@ def splat_patches(
     gaussians = hang(*bodies)
     images = splat(*gaussians, size, backend=chosen, cutoff=cutoff)
     with torch.no_grad():
-        index = touched_patches(*gaussians, *size, cutoff, patch_size).nonzero()
+        index = reference.touched_patches(*gaussians, *size, cutoff, patch_size).nonzero()
     patches = images.unflatten(4, (grid[2], patch_size)).unflatten(3, (grid[1], patch_size)).movedim((3, 5), (2, 3))
     return layout.apply(patches[index.unbind(-1)]), index
 
@@ -211,9 +210,24 @@ def _has_triton() -> bool:
 
 
 @functools.cache
-def _load(backend: str):
+def _announce(backend: str) -> None:
     logger.info("splat runs on its %s path", backend)
-    return importlib.import_module(f"{__name__}.{BACKENDS[backend]}")
+
+
+@torch.compiler.assume_constant_result
+def _take(backend: str, device: torch.device, dtype: torch.dtype) -> str:
+    """As `choose_backend`, and says once which path it is."""
+    chosen = choose_backend(backend, device, dtype)
+    _announce(chosen)
+    return chosen
+
+
+def _module(backend: str):
+    if backend != "triton":
+        return cpu if backend == "cpu" else reference
+    from . import triton_ops  # heavy, and a machine without a GPU may not have triton
+
+    return triton_ops
 
 
 def _check_size(image_size: int | tuple[int, int]) -> tuple[int, int]:
