@@ -2,8 +2,8 @@
 
     python kernels/benchmarks/run.py [--device cpu|cuda] [--repeats 5] [--json FILE]
 
-Every figure comes from a fresh process. Before any ratio is printed, pictures and gradients are compared with the
-reference; where they differ by more than allowed, the run stops.
+On the CPU every figure comes from a fresh process; on a GPU all come from this one (see `gpu.py`). Before any ratio is
+printed, pictures and gradients are compared with the reference; where they differ by more than allowed, the run stops.
 """
 
 import argparse
@@ -12,6 +12,8 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.metadata import distributions
 from pathlib import Path
 
 import torch
@@ -39,6 +41,7 @@ def machine(device: str) -> dict[str, str | int]:
         "vector_unit": torch.backends.cpu.get_cpu_capability(),
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "triton": next((each.version for each in distributions(name="triton")), "not installed"),
         "commit": (commit.stdout.strip() or "unknown") + ("+changes" if changed.stdout else ""),
     }
 
@@ -50,25 +53,24 @@ def in_fresh_process(**task) -> dict[str, float]:
     return json.loads(answer.stdout)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--repeats", type=int, default=5, help="timed calls, of which the median counts")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
-    options = parser.parse_args()
+def check(index: int, device: str) -> dict[str, float]:
+    """Differences to the reference. Ends the program where they are too large."""
+    errors = in_fresh_process(what="compare", index=index, backend="auto", device=device)
+    if not (errors["image_error"] <= IMAGE_TOLERANCE and errors["gradient_error"] <= GRADIENT_TOLERANCE):
+        sys.exit(f"{WORKLOADS[index].name}: wrong, so its speed means nothing: {errors}")
+    return errors
 
-    report = {"machine": machine(options.device), "rows": []}
-    print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
+
+def cpu_rows(repeats: int) -> Iterator[dict]:
+    """Measures, prints and yields the rows of the CPU path next to the reference."""
     print(f"{'workload':26}{'pass':20}{'reference':>12}{'fast path':>12}{'ratio':>8}{'extra memory':>16}{'error':>12}")
     for index, workload in enumerate(WORKLOADS):
-        errors = in_fresh_process(what="compare", index=index, backend="auto", device=options.device)
-        if not (errors["image_error"] <= IMAGE_TOLERANCE and errors["gradient_error"] <= GRADIENT_TOLERANCE):
-            sys.exit(f"{workload.name}: wrong, so its speed means nothing: {errors}")
+        errors = check(index, "cpu")
         for backward in (False, True):
-            task = {"what": "measure", "index": index, "backward": backward, "device": options.device}
+            task = {"what": "measure", "index": index, "backward": backward, "device": "cpu"}
             # Once is enough for what takes seconds to minutes; it too is warmed up first.
             slow = in_fresh_process(**task, backend="reference", repeats=1)
-            fast = in_fresh_process(**task, backend="auto", repeats=options.repeats)
+            fast = in_fresh_process(**task, backend="auto", repeats=repeats)
             row = {
                 "workload": workload.name,
                 "pass": "forward + backward" if backward else "forward",
@@ -79,15 +81,47 @@ def main() -> None:
                 "extra_bytes": fast["extra_bytes"],
                 **errors,
             }
-            report["rows"].append(row)
             print(
                 f"{row['workload']:26}{row['pass']:20}{slow['seconds']:>10.2f} s{fast['seconds'] * 1e3:>9.1f} ms"
                 f"{row['ratio']:>7.0f}x{fast['extra_bytes'] / MEBIBYTE:>12.0f} MiB"
                 f"{errors['gradient_error' if backward else 'image_error']:>12.1e}",
                 flush=True,
             )
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=2) + "\n")
+            yield row
+
+
+def gpu_rows(repeats: int) -> Iterator[dict]:
+    """Measures, prints and yields the rows of the fused path next to others and to the floor."""
+    from gpu import measure_all
+
+    for index in range(len(WORKLOADS)):
+        check(index, "cuda")
+    columns = f"{'p20':>10}{'p50':>10}{'p80':>10}  {'floor':>10}{'ratio':>7}  extra memory"
+    print(f"{'workload':46}{'path':28}{'dtype':10}{'pass':10}{columns}")
+    for row in measure_all(repeats):
+        times = "".join(f"{row[name] * 1e3:>7.3f} ms" for name in ("p20", "p50", "p80"))
+        line = f"{row['workload']:46}{row['path']:28}{row['dtype']:10}{row['pass']:10}{times}"
+        if "floor" in row:
+            line += f"  {row['floor'] * 1e3:>7.3f} ms{row['p50'] / row['floor']:>6.1f}x"
+            line += f"  {100 * row['extra_bytes'] / row['output_bytes']:.1f} % of the pictures"
+        print(line, flush=True)
+        yield row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--repeats", type=int, default=5, help="timed calls, of which the median counts")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
+    options = parser.parse_args()
+
+    report = {"machine": machine(options.device), "rows": []}
+    print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
+    write_rows = gpu_rows if options.device == "cuda" else cpu_rows
+    for row in write_rows(options.repeats):
+        report["rows"].append(row)
+        if options.json:
+            options.json.write_text(json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Which errors are the user's, and how they are told."""
 
 # What a wrong file, path or argument raises. Anything else is a defect of ours and shows its traceback.
-USER_ERRORS = (ValueError, KeyError, OSError)
+USER_ERRORS = (ValueError, KeyError, OSError, FloatingPointError)
 
 
 def describe_error(error: Exception) -> str:

@@ -20,6 +20,9 @@ class Augmentation:
         noise: metres, the largest standard deviation of joint noise.
         missing: largest share of joints hidden.
         mirror: share of clips with left and right exchanged; only where no label names a side.
+
+    Raises:
+        ValueError: a range below zero, or a share above what leaves something.
     """
 
     trim: float = 0.0
@@ -29,6 +32,11 @@ class Augmentation:
     noise: float = 0.0
     missing: float = 0.0
     mirror: float = 0.0
+
+    def __post_init__(self):
+        for name, most in dict(trim=0.95, size=0.95, missing=1.0, mirror=1.0, yaw=180, tilt=90, noise=1.0).items():
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"augmentation: {name} is {getattr(self, name)}, expected 0 to {most}")
 
     def trimmed(self, sequence: SkeletonSequence, generator: torch.Generator) -> SkeletonSequence:
         """A stretch of the recording."""

@@ -39,7 +39,7 @@ class RecognitionExamples:
         seed: of order and variation, 0 or more.
 
     Raises:
-        ValueError: fewer recordings than a batch has.
+        ValueError: fewer recordings than a batch has, or mirrored clips whose labels name a side.
     """
 
     def __init__(
@@ -55,6 +55,9 @@ class RecognitionExamples:
             raise ValueError(f"{len(recordings)} recordings are fewer than the batch size {batch_size}")
         self.recordings = recordings
         self.labels = sorted({recording.label for recording, _ in recordings})
+        sided = [label for label in self.labels if {"left", "right"} & set(label.split())]
+        if augmentation.mirror and sided:
+            raise ValueError(f"augmentation.mirror would make {', '.join(sided)} untrue")
         self.processor = processor
         self.batch_size = batch_size
         self.augmentation = augmentation

@@ -13,7 +13,7 @@ SHARED_NAMES = {
     "stand up": "stand up", "sit to stand": "stand up",
     "throw": "throw", "right arm throw": "throw",
     "clap": "clap", "two hand front clap": "clap", "clapping": "clap",
-    "squat": "squat", "kick": "kick", "kicking something": "kick",
+    "squat": "squat", "kick": "kick", "kicking the air/something": "kick",
     "punch": "punch", "front boxing": "punch",
     "wave right hand": "wave right hand", "right hand wave": "wave right hand",
 }  # fmt: skip

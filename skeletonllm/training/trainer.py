@@ -16,6 +16,7 @@ from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.models.trained import MODEL_FOLDER, Trained, save_trained
 from skeletonllm.training.arguments import Recipe
 from skeletonllm.training.checkpoint import load_newest_checkpoint, pack_optimizer, save_checkpoint, unpack_optimizer
+from skeletonllm.training.faults import StopRequest
 from skeletonllm.training.parts import parameter_groups, set_trainable
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Trainer:
         Raises:
             FileExistsError: the folder holds a run already, and ``resume`` is not set or has nothing to go on from.
             FloatingPointError: a loss or a gradient that is not finite; no weight was changed by it.
+            SystemExit: stopped by Ctrl-C or SIGTERM after a checkpoint was written; its code is 128 + the signal.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         if resume:
@@ -70,7 +72,8 @@ class Trainer:
         (self.folder / "recipe.json").write_text(json.dumps(self.recipe.as_dict(), indent=1))
         self.model.train()
         window = _Window()
-        with tqdm(total=self.total_steps, initial=self.step, desc="training", mininterval=1.0) as bar:
+        bar = tqdm(total=self.total_steps, initial=self.step, desc="training", mininterval=1.0)
+        with bar, StopRequest() as stop:
             while self.step < self.total_steps:
                 window.add(self._one_step())
                 bar.update()
@@ -78,8 +81,13 @@ class Trainer:
                     line = self._log(window)
                     bar.set_postfix(loss=f"{line['loss']:.3f}")
                     window = _Window()
-                if self.step % self.recipe.save_every == 0 and self.step < self.total_steps:
+                if self.step == self.total_steps:
+                    break
+                if self.step % self.recipe.save_every == 0 or stop.signal_number is not None:
                     self.save()
+                if stop.signal_number is not None:
+                    logger.warning("stopped after step %d; go on with --resume", self.step)
+                    raise SystemExit(128 + stop.signal_number)
         return self._finish()
 
     def _one_step(self) -> dict:

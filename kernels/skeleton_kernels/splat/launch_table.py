@@ -34,9 +34,9 @@ SORT_WARPS = 4
 WORD_BLOCK = 32
 """Words that a tile reads at once: 1,024 Gaussians. Larger frames take several steps."""
 
-BACKWARD_PROGRAMS = 4096
-"""Programs of the backward pass. Each owns nine numbers per Gaussian of its frame: 4,096 programs and 530
-Gaussians make 78 MB however many frames there are."""
+BACKWARD_PROGRAMS = 3072
+"""Programs of the backward pass. Each owns nine numbers per Gaussian of its frame: 3,072 programs and 530
+Gaussians make 59 MB however many frames there are."""
 
 JOINT_BLOCK = 32
 JOINT_WARPS = 4

@@ -172,13 +172,12 @@ def composite_backward(
     patch: int = 0,
     tiles: Tensor | None = None,
 ) -> Bodies:
-    """Gradients of every input but the skin's index, whose place holds an empty tensor. `grad_images` as `composite`.
+    """Gradients of every input; in the place of the skin's index, which has none, stands a tensor of no meaning.
 
-    grad_images need not be contiguous.
+    `grad_images` is the gradient of what `composite` returned, and need not be contiguous.
     """
-    gradients = Bodies(*(torch.zeros_like(value) for value in bodies))
     if grad_images.numel() == 0 or bodies.total == 0:
-        return gradients
+        return Bodies(*(torch.zeros_like(value) for value in bodies))
     tile = tile_of(patch, launch_table.BACKWARD)
     grid = grid_of(height, width, patch, launch_table.BACKWARD)
     prepared = prepare(bodies, grid, log_cutoff)
