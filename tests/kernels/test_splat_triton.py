@@ -10,6 +10,7 @@ from splat_scenes import camera, cloud
 from skeleton_kernels import splat
 
 HERE = Path(__file__).resolve().parent
+pytest.importorskip("triton", reason="the Triton path needs the package triton")
 
 
 @pytest.mark.parametrize("capability", TARGETS)

@@ -171,8 +171,11 @@ def composite_backward(
     gain: Sequence[float],
     patch: int = 0,
     tiles: Tensor | None = None,
+    weights: bool = True,
 ) -> Bodies:
     """Gradients of every input; in the place of the skin's index, which has none, stands a tensor of no meaning.
+
+    Those of the skin's weights, which are seldom learnt and take memory, are zero unless `weights`.
 
     `grad_images` is the gradient of what `composite` returned, and need not be contiguous.
     """
@@ -194,10 +197,10 @@ def composite_backward(
         *grid, grad_images.shape[2] * grad_images.shape[3], grad_images.shape[3], *gain,
         LISTED=tiles is not None, TILE_Y=tile.height, TILE_X=tile.width, num_warps=tile.warps, maxnreg=tile.registers,
     )  # fmt: skip
-    return _to_bodies(bodies, prepared, partials)
+    return _to_bodies(bodies, prepared, partials, weights)
 
 
-def _to_bodies(bodies: Bodies, prepared: Prepared, partials: Tensor) -> Bodies:
+def _to_bodies(bodies: Bodies, prepared: Prepared, partials: Tensor, weights: bool) -> Bodies:
     """From sums per program and Gaussian to gradients of the inputs, in fixed order."""
     clips, frames, persons, num_joints, _ = bodies.joints.shape
     count, skinned = bodies.offsets.shape[1], num_joints > 0
@@ -217,6 +220,7 @@ def _to_bodies(bodies: Bodies, prepared: Prepared, partials: Tensor) -> Bodies:
             bodies.skin_index, bodies.skin_weight, grad_centers, grad_joints, *bodies.sizes, blocks,
             JOINTS=launch_table.JOINT_BLOCK, GAUSSIANS=launch_table.GAUSSIAN_BLOCK, num_warps=launch_table.JOINT_WARPS,
         )  # fmt: skip
+    if skinned and weights:
         known = bodies.joints.where(bodies.joints.isfinite().all(-1, keepdim=True), 0.0)
         index = bodies.skin_index.flatten(1)[:, None, None, :, None]
         ends = known.take_along_dim(index, 3).unflatten(3, (count, 2))

@@ -65,11 +65,12 @@ def composite_backward(
     patch: int,
     cutoff: float,
     gain: Sequence[float],
+    weights: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of joints, skin_weight, offsets, scales, colors, opacities and intrinsics."""
+    """Gradients of joints, skin_weight (zero unless `weights`), offsets, scales, colors, opacities and intrinsics."""
     bodies = Bodies(joints, skin_index, skin_weight, offsets, scales, colors, opacities, intrinsics)
     with torch.cuda.device_of(joints):
-        found = triton_launch.composite_backward(bodies, grad_images, *size, _log(cutoff), gain, patch, tiles)
+        found = triton_launch.composite_backward(bodies, grad_images, *size, _log(cutoff), gain, patch, tiles, weights)
     return found.joints, *found[2:]
 
 
@@ -85,7 +86,9 @@ def _keep(ctx, inputs, output) -> None:
 
 def _differentiate(ctx, grad_images: Tensor):
     tensors = ctx.saved_tensors
-    joints, *others = composite_backward(grad_images, *tensors, ctx.size, ctx.patch, ctx.cutoff, ctx.gain)
+    joints, *others = composite_backward(
+        grad_images, *tensors, ctx.size, ctx.patch, ctx.cutoff, ctx.gain, ctx.needs_input_grad[2]
+    )
     return joints, None, *others, None, None, None, None, None, None, None
 
 
