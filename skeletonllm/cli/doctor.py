@@ -70,11 +70,32 @@ def _time_render(device: str) -> dict:
     }
 
 
+def _warm_up() -> dict:
+    """Compiles the GPU kernels for the device at hand; where they are kept, and the seconds that it took."""
+    import torch
+
+    if not torch.cuda.is_available():
+        typer.echo("--warmup compiles kernels for a CUDA device, and there is none here", err=True)
+        raise typer.Exit(2)
+    import triton
+
+    from skeleton_kernels.splat.warmup import warm_up
+
+    start = time.perf_counter()
+    warm_up("cuda")
+    torch.cuda.synchronize()
+    return {"cache": triton.knobs.cache.dir, "seconds": round(time.perf_counter() - start, 1)}
+
+
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    warmup: Annotated[
+        bool, typer.Option("--warmup", help="Compile the GPU kernels now; TRITON_CACHE_DIR says where to keep them.")
+    ] = False,
 ) -> None:
     """Show versions and devices, and render a small clip."""
-    found = examine()
+    compiled = {"kernels": _warm_up()} if warmup else {}
+    found = examine() | compiled
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -92,4 +113,6 @@ def doctor(
     render = found["render"]
     outcome = f"{render['clip']} in {render['seconds']:.3f} s" if render["works"] else "drew nothing"
     table.add_row("renders with", f"{render['path']} path on {render['device']}: {outcome}")
+    if warmup:
+        table.add_row("kernels", f"compiled in {found['kernels']['seconds']} s, kept in {found['kernels']['cache']}")
     Console().print(table)

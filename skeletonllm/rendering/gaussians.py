@@ -23,7 +23,9 @@ PART_SCALE = {
     "torso": 0.050, "head": 0.050, "upper_arm": 0.036, "forearm": 0.030,
     "hand": 0.030, "thigh": 0.050, "shin": 0.040, "foot": 0.034,
 }  # fmt: skip
-HEAD_JOINT_SCALE = 0.075  # a joint of the head stands for the whole skull
+SKULL_SCALE = 0.075  # the joint that stands for the whole skull
+SKULLS = ("head", "nose")
+FACE_SCALE = 0.030  # eyes and ears, where a topology has them, and what leads to them
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,12 @@ def region_of(topology: Topology, joint: int) -> int:
     return REGIONS.index((part, side))
 
 
+def _scale(topology: Topology, joint: int) -> float:
+    if topology.joints[joint].endswith(("_eye", "_ear")):
+        return FACE_SCALE
+    return PART_SCALE[topology.parts[joint]]
+
+
 @lru_cache(maxsize=64)
 def gaussian_table(topology: Topology, samples_per_bone: int) -> GaussianTable:
     """The Gaussians of a topology, joints first, then bone by bone."""
@@ -66,10 +74,10 @@ def gaussian_table(topology: Topology, samples_per_bone: int) -> GaussianTable:
         for sample in range(1, samples_per_bone + 1):
             fraction = sample / (samples_per_bone + 1)
             rows.append(((a, b), fraction, distal, fraction if distal == b else 1.0 - fraction))
-    scales = [PART_SCALE[topology.parts[joint]] for _, _, joint, _ in rows]
-    for joint, part in enumerate(topology.parts):
-        if part == "head":
-            scales[joint] = HEAD_JOINT_SCALE
+    scales = [_scale(topology, distal) for _, _, distal, _ in rows]
+    for joint, name in enumerate(topology.joints):
+        if name in SKULLS:
+            scales[joint] = SKULL_SCALE
     fraction = torch.tensor([fraction for _, fraction, _, _ in rows])
     return GaussianTable(
         skin_index=torch.tensor([pair for pair, _, _, _ in rows]),

@@ -147,7 +147,7 @@ def test_people_who_walk_out_to_the_sides_stay_in_view(renderer, distance):
     clip.joints[:, 0, :, 0] -= steps
     clip.joints[:, 1, :, 0] += steps
     shift, intrinsics, _ = frame_clips(clip.joints[None], clip.valid[None], 128, 128)
-    rays = (clip.joints + shift[0]) @ intrinsics[0].T
+    rays = (clip.joints + shift[0, :, None, None]) @ intrinsics[0].T
     columns, rows = rays[..., 0] / rays[..., 2], intrinsics[0, 1, 2] * 2 - rays[..., 1] / rays[..., 2]
     for pixels in (columns, rows):
         assert 0 < pixels.min() and pixels.max() < 127

@@ -205,8 +205,8 @@ def _to_bodies(bodies: Bodies, prepared: Prepared, partials: Tensor, weights: bo
     clips, frames, persons, num_joints, _ = bodies.joints.shape
     count, skinned = bodies.offsets.shape[1], num_joints > 0
     grad_centers = bodies.offsets.new_empty(clips, frames, persons, count, 3)
-    grad_scales, grad_opacities = grad_centers.new_empty(2, clips, frames, persons, count)
-    grad_colors = torch.empty_like(bodies.colors)
+    grad_scales = grad_centers.new_empty(clips, frames, persons, count)
+    grad_colors, grad_opacities = torch.empty_like(bodies.colors), torch.empty_like(bodies.opacities)
     grad_cameras = grad_centers.new_empty(bodies.frames, prepared.words, 4)
     gaussian_gradients_kernel[(bodies.frames * prepared.words,)](
         *bodies, prepared.order, partials, grad_centers, grad_scales, grad_colors, grad_opacities, grad_cameras,
