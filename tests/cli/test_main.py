@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from skeletonllm import cli
 from skeletonllm.cli.errors import describe_error
@@ -61,3 +62,9 @@ def test_the_doctor_renders_and_names_its_path(run):
 def test_the_doctor_speaks_to_people(run):
     code, printed, _ = run("doctor")
     assert code == 0 and "renders with" in printed and "transformers" in printed
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device, for which kernels would be compiled")
+def test_the_doctor_says_that_there_is_no_gpu_to_warm_up(run):
+    code, _, error = run("doctor", "--warmup")
+    assert code == 2 and "CUDA device" in error and error.count("\n") == 1

@@ -1,7 +1,7 @@
 """Compiles every variant of the Triton kernels, so that the first training step does not wait for it.
 
-Triton keeps what it compiled in the folder `TRITON_CACHE_DIR` (by default under the home folder). On a cluster whose home
-folder is shared, set it to a folder of each node, such as one under /tmp, so that nodes do not wait for each other.
+Triton keeps what it compiled in the folder `TRITON_CACHE_DIR` (by default under the home folder). On a cluster whose
+home folder is shared, set it to a folder of each node, so that nodes do not wait for each other.
 """
 
 import torch
@@ -12,22 +12,22 @@ SIDE = 112  # pixels: a multiple of 16 like the usual sizes, on which compilatio
 PATCHES = (14, 28)
 
 
-def warm_up(device: torch.device | str) -> int:
-    """Draws tiny bodies, forward and backward, in every size class and layout; returns how many pictures."""
-    pictures = 0
+def warm_up(device: torch.device | str) -> None:
+    """Draws tiny bodies, forward and backward: of every size class, with joints and without, and in every layout."""
     for count in (*launch_table.SORT_BLOCKS, launch_table.SORT_BLOCKS[-1] + 1):
         for joints in (0, 2):
             body = _body(joints, count, device)
-            for dtype in (torch.float32, torch.bfloat16):
-                drawn = [splat_bones(**body, image_size=SIDE, backend="triton", dtype=dtype)]
-                for patch in PATCHES:
-                    drawn.append(
-                        splat_patches(**body, image_size=SIDE, patch_size=patch, backend="triton", dtype=dtype)[0]
-                    )
-                for images in drawn:
-                    torch.autograd.grad(images.sum(), body["offsets"])
-                pictures += len(drawn)
-    return pictures
+            _differentiate(splat_bones(**body, image_size=SIDE, backend="triton"), body)
+    body = _body(2, 1, device)
+    for dtype in (torch.float32, torch.bfloat16):
+        _differentiate(splat_bones(**body, image_size=SIDE, backend="triton", dtype=dtype), body)
+        for patch in PATCHES:
+            patches, _ = splat_patches(**body, image_size=SIDE, patch_size=patch, backend="triton", dtype=dtype)
+            _differentiate(patches, body)
+
+
+def _differentiate(images: torch.Tensor, body: dict) -> None:
+    torch.autograd.grad(images.sum(), body["offsets"])
 
 
 def _body(joints: int, count: int, device: torch.device | str) -> dict:
