@@ -7,16 +7,20 @@ import sys
 
 from compile_target import TARGETS, assert_fits, compile_for
 
+from skeleton_kernels.skin.triton_kernels import skin_kernel
 from skeleton_kernels.splat import launch_table as table
 from skeleton_kernels.splat import triton_gradients, triton_kernels
 from skeleton_kernels.splat.triton_launch import tile_of
 
 INTEGERS = {"order": "*i32", "lines": "*i32", "slots": "*i32", "skin_index": "*i64", "tiles": "*i64", "touched": "*i8"}
 FLOATS = {
-    "joints", "skin_weight", "offsets", "scales", "colors", "opacities", "intrinsics", "table", "partials",
-    "grad_centers", "grad_scales", "grad_colors", "grad_opacities", "grad_cameras", "grad_joints",
+    "joints", "velocities", "skin_weight", "middle", "offsets", "scales", "colors", "opacities", "intrinsics", "table",
+    "partials", "positions", "motions", "grad_centers", "grad_scales", "grad_colors", "grad_opacities", "grad_cameras",
+    "grad_joints",
 }  # fmt: skip
-NUMBERS = {"log_cutoff"} | {f"{kind}_{color}" for kind in ("gain", "bias") for color in ("red", "green", "blue")}
+NUMBERS = {"log_cutoff", "scale"} | {
+    f"{kind}_{color}" for kind in ("gain", "bias") for color in ("red", "green", "blue")
+}
 PATCHES = (14, 28)  # pixels: of common vision towers, and of what they merge into one token
 
 
@@ -51,6 +55,7 @@ def variants():
         yield f"gaussian gradients {given}", triton_gradients.gaussian_gradients_kernel, given, one_warp, ""
     blocks = {"JOINTS": table.JOINT_BLOCK, "GAUSSIANS": table.GAUSSIAN_BLOCK}
     yield "joint gradients", triton_gradients.joint_gradients_kernel, blocks, {"num_warps": table.JOINT_WARPS}, ""
+    yield "skin", skin_kernel, {"GAUSSIANS": table.GAUSSIAN_BLOCK}, {"num_warps": table.SKIN_WARPS}, ""
     yield "touch", triton_kernels.touch_kernel, {"BLOCK": table.LINE_BLOCK}, one_warp, ""
     for picture in ("*fp32", "*bf16"):
         for patch in (0, *PATCHES):

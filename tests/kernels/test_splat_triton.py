@@ -21,7 +21,7 @@ def test_every_variant_compiles_without_spilling_registers(capability):
 
 
 def test_the_triton_path_equals_the_reference_where_it_is_interpreted():
-    files = [HERE / "splat_triton_interpreted.py", HERE / "test_splat.py"]
+    files = [HERE / "splat_triton_interpreted.py", HERE / "test_splat.py", HERE / "test_skin.py"]
     output = run_in_new_process(
         "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "triton", *files, interpreted=True
     )

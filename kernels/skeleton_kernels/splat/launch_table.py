@@ -41,3 +41,4 @@ Gaussians make 59 MB however many frames there are."""
 JOINT_BLOCK = 32
 JOINT_WARPS = 4
 GAUSSIAN_BLOCK = 64
+SKIN_WARPS = 2
