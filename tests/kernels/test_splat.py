@@ -2,7 +2,6 @@
 
 import math
 import os
-import time
 
 import pytest
 import torch
@@ -284,18 +283,6 @@ def test_a_wrong_call_says_what_was_found_and_what_was_wanted():
         splat(means, scales, colors, opacities, size, 0)
     with pytest.raises(ValueError, match="cutoff is -1"):
         splat(means, scales, colors, opacities, size, 8, cutoff=-1)
-
-
-def test_the_cpu_path_is_many_times_faster_than_the_reference():
-    scene = cloud(1, count=60, size=0.02)
-
-    def seconds(backend):
-        start = time.perf_counter()
-        splat(*scene, camera(448, 448), 448, backend=backend)
-        return time.perf_counter() - start
-
-    # Benchmarks find over a hundred; ten keeps the claim and survives a busy machine.
-    assert min(seconds("reference") for _ in range(2)) > 10 * min(seconds("cpu") for _ in range(5))
 
 
 def bones(persons: int, *, clips: int = 2, frames: int = 2, joints: int = 4):

@@ -1,7 +1,5 @@
 """The embedded data set: what is done is what the label says, by human bodies, the same every time."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -290,12 +288,3 @@ def test_a_topology_of_known_joints_needs_no_registration():
         ("torso", "forearm", "forearm"), ("centre", "left", "right"),
     )  # fmt: skip
     assert synthesize("clap", topology=arms, performer=0).joints.shape[2:] == (3, 3)
-
-
-def test_thousands_of_recordings_take_seconds():
-    synthesize("walk", performer=0)
-    begin = time.process_time()
-    for number in range(20):
-        synthesize("walk", performer=number)
-    # About 1.5 ms each; the bound leaves room for slow machines.
-    assert (time.process_time() - begin) / 20 < 0.020
