@@ -79,7 +79,7 @@ def _warm_up() -> dict:
         raise typer.Exit(2)
     import triton
 
-    from skeleton_kernels.splat.warmup import warm_up
+    from skeleton_kernels.warmup import warm_up
 
     start = time.perf_counter()
     warm_up("cuda")

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from skeleton_kernels import splat_bones
+from skeleton_kernels import skin, splat
 from skeletonllm.rendering.camera import frame_clips
 from skeletonllm.rendering.gaussians import REGIONS, gaussian_table, stack_tables
 from skeletonllm.rendering.modulator import MODULATORS, Modulator
@@ -30,11 +30,6 @@ _START_COLORS = {
 }
 _LIMB = {"upper_arm": "arm", "forearm": "arm", "hand": "arm", "thigh": "leg", "shin": "leg", "foot": "leg"}
 _START_OPACITY = 0.88
-
-
-def depth_colors(depth: torch.Tensor) -> torch.Tensor:
-    """(..., ) relative depth in [0, 1] to (..., 3): near is blue, the middle green, far red."""
-    return torch.stack([depth, 1 - 2 * (depth - 0.5).abs(), 1 - depth], dim=-1).clamp(0, 1)
 
 
 class DrAction(nn.Module):
@@ -151,26 +146,27 @@ class DrAction(nn.Module):
         shift, intrinsics, distance = frame_clips(joints, valid, height, width, self.settings["follow"])
         joints = joints + shift[:, :, None, None]
         drawn = of_joints(valid, table.skin_index).all(-1) & present[:, None, None]
-        colors, opacities = self._appearance(joints, velocities, drawn, table, distance)
-        offsets = joints.new_zeros(*table.scales.shape, 3)
-        images = splat_bones(
-            joints, table.skin_index, table.skin_weight, offsets, table.scales, colors, opacities,
-            intrinsics[:, None], (height, width), backend=backend,
+        positions, motions, depths = skin(
+            joints, velocities, table.skin_index, table.skin_weight, distance, DEPTH_SPAN, backend=backend
+        )
+        centred = positions - distance[:, None, None, None, None] * positions.new_tensor([0.0, 0.0, 1.0])
+        colors, opacities = self._appearance(centred, motions, depths, drawn, table)
+        scales = table.scales[:, None, None].expand_as(opacities)
+        # All persons of a frame are composited together.
+        images = splat(
+            positions.flatten(2, 3), scales.flatten(2), colors.flatten(2, 3), opacities.flatten(2), intrinsics[:, None],
+            (height, width), backend=backend,
         )  # fmt: skip
         return images.clamp(0, 1)
 
-    def _appearance(self, joints, velocities, drawn, table, distance) -> tuple[torch.Tensor, torch.Tensor]:
-        """Colours (B, N, P, K, 3) and peak optical depths (B, N, P, K) of Gaussians in the camera's frame."""
-        positions = skin(joints, table)
-        positions = positions - distance[:, None, None, None, None] * positions.new_tensor([0.0, 0.0, 1.0])
+    def _appearance(self, positions, motions, depths, drawn, table) -> tuple[torch.Tensor, torch.Tensor]:
+        """Colours (B, N, P, K, 3) and peak optical depths (B, N, P, K) of Gaussians about the middle of the clip."""
         logits = self.region_logits(table.region, table.along)[:, None, None].expand(*drawn.shape, 4)
         changes = logits.new_zeros(*drawn.shape, 5)
         if self.modulator is not None:
-            inputs = torch.cat([positions, skin(velocities, table), logits], dim=-1)
-            changes = self._modulate(inputs, drawn)
+            changes = self._modulate(torch.cat([positions, motions, logits], dim=-1), drawn)
         rgb = torch.sigmoid(logits[..., :3] + changes[..., :3])
-        depth = depth_colors((0.5 + positions[..., 2] / (2 * DEPTH_SPAN)).clamp(0, 1))
-        colors = torch.lerp(rgb, depth, torch.sigmoid(self.depth_mix_logit))
+        colors = torch.lerp(rgb, depths, torch.sigmoid(self.depth_mix_logit))
         opacities = PEAK_DEPTH * torch.sigmoid(logits[..., 3] + changes[..., 3]) * torch.sigmoid(changes[..., 4])
         return colors, opacities * drawn
 
@@ -200,13 +196,6 @@ def of_joints(values: torch.Tensor, skin_index: torch.Tensor) -> torch.Tensor:
     """What belongs to the two joints of each Gaussian: (B, N, P, J, ...) by (B, K, 2) to (B, N, P, K, 2, ...)."""
     clip = torch.arange(len(values), device=values.device)[:, None, None]
     return values.permute(0, 3, 1, 2, *range(4, values.ndim))[clip, skin_index].movedim((3, 4), (1, 2))
-
-
-def skin(values: torch.Tensor, table) -> torch.Tensor:
-    """Per-joint vectors blended to Gaussians: (B, N, P, J, 3) to (B, N, P, K, 3)."""
-    first, second = of_joints(values, table.skin_index).unbind(4)
-    weight = table.skin_weight[:, None, None, :, :, None]
-    return first * weight[..., 0, :] + second * weight[..., 1, :]
 
 
 def _check(joints, velocities, valid, topology) -> tuple[Topology, ...]:

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from skeleton_kernels import splat_bones
+from skeleton_kernels import skin, splat_bones
 from skeletonllm.rendering.camera import published_intrinsics
-from skeletonllm.rendering.draction import DrAction, depth_colors, of_joints, skin
+from skeletonllm.rendering.draction import DrAction, of_joints
 from skeletonllm.rendering.gaussians import GaussianTable, stack_tables
 from skeletonllm.rendering.weights import load_published_tensors
 from skeletonllm.skeleton.topology import KINECT_V2, SMPL_22
@@ -28,6 +28,11 @@ NEAREST_DEPTH = 1e-4
 def lower_median(values: torch.Tensor) -> torch.Tensor:
     """The lower of the two middle values, which is what ``torch.median`` returns."""
     return values.median() if values.numel() else values.new_zeros(())
+
+
+def depth_colors(depth: torch.Tensor) -> torch.Tensor:
+    """(..., ) relative depth in [0, 1] to (..., 3): near is blue, the middle green, far red."""
+    return torch.stack([depth, 1 - 2 * (depth - 0.5).abs(), 1 - depth], dim=-1).clamp(0, 1)
 
 
 class PublishedDrAction(DrAction):
@@ -110,12 +115,15 @@ class PublishedDrAction(DrAction):
 
     def _look(self, joints, velocities, drawn, table, offsets, features) -> tuple[torch.Tensor, torch.Tensor]:
         """Colours (B, N, P, K, 3) and opacities (B, N, P, K); the opacity passes two sigmoids, as published."""
-        blended = skin(joints, table)
+        # The depth colours of `skin` span fixed metres, those of the release what each person spans.
+        blended, motions, _ = skin(
+            joints, velocities, table.skin_index, table.skin_weight, joints.new_zeros(len(joints)), 1.0
+        )
         logits = self.appearance_head(features)[:, None, None].expand(*drawn.shape, 4)
         rgb, opacities = torch.sigmoid(logits).split((3, 1), dim=-1)
         opacities = opacities[..., 0]
         if self.nfm is not None:
-            inputs = torch.cat([blended, skin(velocities, table), logits], dim=-1)
+            inputs = torch.cat([blended, motions, logits], dim=-1)
             changes = torch.nan_to_num(self.nfm(self._remember(inputs)), nan=0.0)
             rgb = (rgb + changes[..., :3]).clamp(0, 1)
             opacities = torch.sigmoid(opacities + changes[..., 3]) * torch.sigmoid(changes[..., 4])

@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from skeleton_kernels import splat, splat_bones
 from skeleton_kernels.splat import launch_table, splat_patches, triton_launch, triton_ops
-from skeleton_kernels.splat.warmup import warm_up
+from skeleton_kernels.warmup import warm_up
 
 # The interpreter takes as long for a large tile as for a small one, so that small tiles only cost time. Sorting in a
 # kernel takes longest of all, which is done for small scenes and for one test of a thousand.

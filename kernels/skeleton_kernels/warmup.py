@@ -6,14 +6,21 @@ home folder is shared, set it to a folder of each node, so that nodes do not wai
 
 import torch
 
-from . import launch_table, splat_bones, splat_patches
+from . import penetration, skin, splat_bones, splat_patches
+from .splat import launch_table
 
 SIDE = 112  # pixels: a multiple of 16 like the usual sizes, on which compilation depends, and of both patches
 PATCHES = (14, 28)
 
 
 def warm_up(device: torch.device | str) -> None:
-    """Draws tiny bodies, forward and backward: of every size class, with joints and without, and in every layout."""
+    """Runs every operation on tiny bodies, forward and backward: pictures of every size class and in every layout."""
+    _warm_up_splat(device)
+    _warm_up_skin(device)
+    _warm_up_penetration(device)
+
+
+def _warm_up_splat(device: torch.device | str) -> None:
     for count in (*launch_table.SORT_BLOCKS, launch_table.SORT_BLOCKS[-1] + 1):
         for joints in (0, 2):
             body = _body(joints, count, device)
@@ -24,6 +31,22 @@ def warm_up(device: torch.device | str) -> None:
         for patch in PATCHES:
             patches, _ = splat_patches(**body, image_size=SIDE, patch_size=patch, backend="triton", dtype=dtype)
             _differentiate(patches, body)
+
+
+def _warm_up_skin(device: torch.device | str) -> None:
+    body = _body(2, 1, device)
+    joints = body["joints"].requires_grad_()
+    middle = torch.full((1,), 2.0, device=device)
+    outputs = skin(joints, joints, body["skin_index"], body["skin_weight"], middle, 1.0, backend="triton")
+    torch.autograd.grad(sum(output.sum() for output in outputs), joints)
+
+
+def _warm_up_penetration(device: torch.device | str) -> None:
+    joints = torch.rand(1, 4, 3, device=device, requires_grad=True)
+    capsules = torch.tensor([[0, 1], [2, 3]], device=device)
+    pairs = torch.tensor([[0, 1]], device=device)
+    energy, _ = penetration(joints, capsules, torch.full((2,), 2.0, device=device), pairs, backend="triton")
+    torch.autograd.grad(energy.sum(), joints)
 
 
 def _differentiate(images: torch.Tensor, body: dict) -> None:
