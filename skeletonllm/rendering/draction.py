@@ -192,10 +192,10 @@ class DrAction(nn.Module):
         )  # fmt: skip
 
 
-def of_joints(values: torch.Tensor, skin_index: torch.Tensor) -> torch.Tensor:
-    """What belongs to the two joints of each Gaussian: (B, N, P, J, ...) by (B, K, 2) to (B, N, P, K, 2, ...)."""
-    clip = torch.arange(len(values), device=values.device)[:, None, None]
-    return values.permute(0, 3, 1, 2, *range(4, values.ndim))[clip, skin_index].movedim((3, 4), (1, 2))
+def of_joints(valid: torch.Tensor, skin_index: torch.Tensor) -> torch.Tensor:
+    """Which joints of each Gaussian are known: (B, N, P, J) bool by (B, K, 2) to (B, N, P, K, 2)."""
+    clip = torch.arange(len(valid), device=valid.device)[:, None, None]
+    return valid.permute(0, 3, 1, 2)[clip, skin_index].movedim((3, 4), (1, 2))
 
 
 def _check(joints, velocities, valid, topology) -> tuple[Topology, ...]:

@@ -18,10 +18,9 @@ import triton.language as tl
 from .triton_kernels import (
     COLUMNS,
     WORD,
-    is_present,
     last_word,
+    load_by_rank,
     load_camera,
-    load_centers,
     load_gaussian,
     load_vectors,
     load_word,
@@ -155,17 +154,10 @@ def gaussian_gradients_kernel(
     lane = tl.arange(0, WORD)
     rank = word * WORD + lane
     mask = rank < total
-    gaussian = tl.load(order + frame * total + rank, mask=mask, other=0).to(tl.int64)
-    x, y, z, known = load_centers(
-        joints, skin_index, skin_weight, offsets, frame, gaussian, mask, frames, persons, num_joints, count, SKINNED
-    )
-    scale = tl.load(scales + (frame // frames) * count + gaussian % count, mask=mask, other=1.0)
-    own = frame * total + gaussian
-    opacity = tl.load(opacities + own, mask=mask, other=0.0)
-    red, green, blue = load_vectors(colors, own, mask)
-    present = is_present(x, y, z, scale, opacity, red, green, blue, known)
-    x, y, z = tl.where(present, x, 0.0), tl.where(present, y, 0.0), tl.where(present, z, 1.0)
-    scale, opacity = tl.where(present, scale, 1.0), tl.where(present, opacity, 1.0)
+    own, present, x, y, z, scale, opacity, red, green, blue = load_by_rank(
+        joints, skin_index, skin_weight, offsets, scales, colors, opacities, order,
+        frame, rank, mask, frames, persons, num_joints, count, SKINNED,
+    )  # fmt: skip
 
     sum_1 = tl.zeros((WORD,), partials.dtype.element_ty)
     sum_x, sum_y, sum_xx, sum_xy, sum_yy = sum_1, sum_1, sum_1, sum_1, sum_1

@@ -93,6 +93,32 @@ def project(x, y, z, scale, focal_x, focal_y):
     return slope_x, slope_y, size_x, size_y, variance_x, variance_y, xx, xy, yy
 
 
+@triton.jit
+def load_by_rank(
+    joints, skin_index, skin_weight, offsets, scales, colors, opacities, order,
+    frame, rank, mask, frames, persons, num_joints, count,
+    SKINNED: tl.constexpr,
+):  # fmt: skip
+    """The Gaussians at these places in a frame's order of depth; harmless values stand for those that are absent.
+
+    Forward and backward pass both read here, so that they agree on who is absent. `own` is where a Gaussian stands in
+    arrays per frame, person and Gaussian.
+    """
+    total = persons * count
+    gaussian = tl.load(order + frame * total + rank, mask=mask, other=0).to(tl.int64)
+    x, y, z, known = load_centers(
+        joints, skin_index, skin_weight, offsets, frame, gaussian, mask, frames, persons, num_joints, count, SKINNED
+    )
+    scale = tl.load(scales + (frame // frames) * count + gaussian % count, mask=mask, other=1.0)
+    own = frame * total + gaussian
+    opacity = tl.load(opacities + own, mask=mask, other=0.0)
+    red, green, blue = load_vectors(colors, own, mask)
+    present = is_present(x, y, z, scale, opacity, red, green, blue, known)
+    x, y, z = tl.where(present, x, 0.0), tl.where(present, y, 0.0), tl.where(present, z, 1.0)
+    scale, opacity = tl.where(present, scale, 1.0), tl.where(present, opacity, 1.0)
+    return own, present, x, y, z, scale, opacity, red, green, blue
+
+
 @triton.jit(do_not_specialize=["frames", "persons", "num_joints", "count"])
 def order_kernel(
     joints, skin_index, skin_weight, offsets, order,
@@ -141,17 +167,10 @@ def project_kernel(
     total = persons * count
     rank = word * WORD + tl.arange(0, WORD)
     mask = rank < total
-    gaussian = tl.load(order + frame * total + rank, mask=mask, other=0).to(tl.int64)
-    x, y, z, known = load_centers(
-        joints, skin_index, skin_weight, offsets, frame, gaussian, mask, frames, persons, num_joints, count, SKINNED
-    )
-    scale = tl.load(scales + (frame // frames) * count + gaussian % count, mask=mask, other=1.0)
-    own = frame * total + gaussian
-    opacity = tl.load(opacities + own, mask=mask, other=0.0)
-    red, green, blue = load_vectors(colors, own, mask)
-    present = is_present(x, y, z, scale, opacity, red, green, blue, known)
-    x, y, z = tl.where(present, x, 0.0), tl.where(present, y, 0.0), tl.where(present, z, 1.0)
-    scale, opacity = tl.where(present, scale, 1.0), tl.where(present, opacity, 1.0)
+    own, present, x, y, z, scale, opacity, red, green, blue = load_by_rank(
+        joints, skin_index, skin_weight, offsets, scales, colors, opacities, order,
+        frame, rank, mask, frames, persons, num_joints, count, SKINNED,
+    )  # fmt: skip
 
     focal_x, focal_y, middle_x, middle_y = load_camera(intrinsics, frame)
     slope_x, slope_y, _, _, variance_x, variance_y, xx, xy, yy = project(x, y, z, scale, focal_x, focal_y)
