@@ -9,12 +9,12 @@ from transformers import AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import cached_file
 
 from skeletonllm.models.configuration import SkeletonLLMConfig
+from skeletonllm.models.losses import IGNORED_LABEL
 from skeletonllm.skeleton.batch import ClipBatch
 from skeletonllm.skeleton.sequence import Clip, SkeletonSequence, sample_clip
 from skeletonllm.skeleton.transforms import face_camera
 
 FRAME_START, FRAME_TOKEN, FRAME_END = "<img>", "<IMG_CONTEXT>", "</img>"  # InternVL's
-IGNORED_LABEL = -100
 SETTINGS_FILE = "processor_config.json"
 
 

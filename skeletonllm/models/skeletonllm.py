@@ -3,20 +3,41 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional
 from transformers import AutoModelForImageTextToText, GenerationMixin, PreTrainedModel
+from transformers.utils import ModelOutput
 
 from skeletonllm.models.configuration import SkeletonLLMConfig
+from skeletonllm.models.losses import mean_per_sample, predicting_positions
 from skeletonllm.models.patches import use_patch_products
 from skeletonllm.models.pixels import frames_to_inputs
 from skeletonllm.models.scoring import candidate_log_likelihoods
 from skeletonllm.rendering.draction import DrAction
 from skeletonllm.skeleton.batch import ClipBatch
 
-IGNORED_LABEL = -100
+# What keeps packed samples apart in any number of rows, by a mask that transformers makes from their positions.
+MASKING_ATTENTIONS = ("eager", "sdpa", "flex_attention")
+
+
+@dataclass
+class SkeletonLLMOutput(ModelOutput):
+    """What a pass with labels gives.
+
+    Args:
+        loss: mean of ``sample_losses``, float32.
+        sample_losses: (S,) float32, mean cross-entropy in nats of each sample's answer, in the order of ``sample_ids``.
+        logits: (B, K, V) at the K columns that predict a labelled token of any row.
+        hidden_states, attentions: the backbone's, if they were asked for.
+    """
+
+    loss: torch.Tensor | None = None
+    sample_losses: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+    attentions: tuple[torch.Tensor, ...] | None = None
 
 
 @contextmanager
@@ -121,33 +142,61 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         labels: torch.Tensor | None = None,
         clips: ClipBatch | None = None,
         frames: torch.Tensor | None = None,
+        sample_ids: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
         **kwargs,
     ):
-        """One pass; the result is the backbone's.
+        """One pass; the result is the backbone's, or with labels a ``SkeletonLLMOutput``.
 
         Args:
             input_ids, attention_mask: (B, L), with placeholder tokens where frames go.
-            labels: (B, L), -100 outside the answer. Adds ``loss``, the mean cross-entropy of the answers' tokens in
-                nats, and cuts ``logits`` to the last columns, from the one that predicts the first labelled token:
-                logits of thousands of picture tokens would take gigabytes and are never looked at.
-            clips: B clips to draw.
-            frames: (B, N, 3, H, W) in [0, 1], instead of clips.
+            labels: (B, L), -100 outside the answer. Every sample counts the same in the loss, however long its
+                answer. Logits are made only for the columns that predict a labelled token: those of thousands of
+                picture tokens would take gigabytes and are never looked at.
+            clips: clips to draw, one per sample, in the order of their placeholders.
+            frames: (S, N, 3, H, W) in [0, 1], instead of clips.
+            sample_ids: (B, L) int64 for rows that hold several samples: which one a token belongs to, -1 on padding.
+                The default is a sample per row.
+            position_ids: (B, L) int64, restarting at 0 with each sample of a row and at the padding behind them.
 
         Raises:
-            ValueError: labels without an answer, or frames and placeholder tokens that do not match.
+            ValueError: a sample without an answer; frames and placeholder tokens that do not match; samples in one
+                row that the backbone would let see each other.
         """
-        inputs = dict(input_ids=input_ids, attention_mask=attention_mask, **self.pixel_inputs(clips, frames), **kwargs)
+        inputs = dict(input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids, **kwargs)
+        if sample_ids is not None:
+            self._check_separation(sample_ids, attention_mask, position_ids)
+        if sample_ids is not None or labels is not None:
+            # Nothing goes on from here; and with a cache transformers would not look for samples in the positions.
+            inputs["use_cache"] = False
         if labels is None:
-            return self.backbone(**inputs)
-        labelled = (labels != IGNORED_LABEL).any(0).nonzero()
-        if not len(labelled):
-            raise ValueError("labels hold no token to learn: all of them are -100")
-        first = max(int(labelled[0]), 1)
-        outputs = self.backbone(**inputs, logits_to_keep=labels.shape[1] - first + 1)
-        outputs.loss = functional.cross_entropy(
-            outputs.logits[:, :-1].float().flatten(0, 1), labels[:, first:].flatten(), ignore_index=IGNORED_LABEL
+            return self.backbone(**inputs, **self.pixel_inputs(clips, frames))
+        if sample_ids is None:
+            sample_ids = torch.arange(len(labels), device=labels.device)[:, None].expand_as(labels)
+        predicts = predicting_positions(labels, sample_ids)
+        columns = predicts.any(0).nonzero()[:, 0]
+        outputs = self.backbone(**inputs, **self.pixel_inputs(clips, frames), logits_to_keep=columns)
+        losses = mean_per_sample(
+            outputs.logits[predicts[:, columns]], labels[:, 1:][predicts], sample_ids[:, 1:][predicts]
         )
-        return outputs
+        return SkeletonLLMOutput(
+            loss=losses.mean(),
+            sample_losses=losses,
+            logits=outputs.logits,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
+
+    def _check_separation(self, sample_ids, attention_mask, position_ids) -> None:
+        """Raises ValueError where attention would leak between the samples of a row."""
+        if attention_mask is not None or position_ids is None:
+            raise ValueError("rows of several samples take position_ids that restart with each, and no attention_mask")
+        attention = self.backbone.config.get_text_config()._attn_implementation
+        # Flash attention has no mask; transformers tells it where samples begin only if all are in one row.
+        flash = "flash" in attention and len(sample_ids) == 1
+        if attention not in MASKING_ATTENTIONS and not flash:
+            rows = f"{len(sample_ids)} rows of several samples"
+            raise ValueError(f"{attention} attention cannot keep apart {rows}; use one row, or {MASKING_ATTENTIONS}")
 
     @torch.no_grad()
     def generate(

@@ -20,21 +20,56 @@ def test_the_loss_reaches_every_renderer_parameter(build, learning_batch, modula
         assert parameter.grad.abs().sum() > 0, name
 
 
-def test_loss_is_the_mean_over_answer_tokens_of_the_whole_forward_pass(build, learning_batch):
+def test_every_sample_counts_the_same_however_long_its_answer(build, learning_batch):
     model, _ = build()
     labels = learning_batch.pop("labels")
+    assert len((labels != -100).sum(1).unique()) > 1
     logits = model(**learning_batch).logits
-    wanted = functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
+    wanted = torch.stack(
+        [functional.cross_entropy(row[:-1], answer[1:]) for row, answer in zip(logits, labels, strict=True)]
+    )
     outputs = model(**learning_batch, labels=labels)
-    assert outputs.logits.shape[1] < logits.shape[1] / 2  # picture tokens have none
-    torch.testing.assert_close(outputs.loss, wanted, atol=1e-5, rtol=0)  # float32 sums in another order
+    torch.testing.assert_close(outputs.sample_losses, wanted, atol=1e-5, rtol=0)  # float32 sums in another order
+    torch.testing.assert_close(outputs.loss, wanted.mean(), atol=1e-5, rtol=0)
 
 
-def test_labels_without_an_answer_are_refused(build, learning_batch):
+def test_the_loss_of_a_batch_is_the_mean_of_its_parts(build, clips, prompts):
+    model, processor = build()
+    answers = ["throw", "throw ball", "sit down"]
+    with torch.no_grad():
+        whole = model(**processor(clips, prompts, answers)).loss
+        parts = [
+            model(**processor(clips[part], prompts[part], answers[part])).loss * (part.stop - part.start)
+            for part in (slice(0, 1), slice(1, 3))
+        ]
+    torch.testing.assert_close(sum(parts) / 3, whole, atol=1e-5, rtol=0)  # another padding, so other sums
+
+
+def test_only_columns_that_predict_an_answer_have_logits(build, learning_batch):
     model, _ = build()
-    learning_batch["labels"].fill_(-100)
-    with pytest.raises(ValueError, match="no token to learn"):
+    labels = learning_batch["labels"]
+    predicting = (labels != -100).any(0).nonzero()[:, 0] - 1
+    whole = model(**{key: value for key, value in learning_batch.items() if key != "labels"}).logits
+    kept = model(**learning_batch).logits
+    assert kept.shape[1] < whole.shape[1] / 2  # picture tokens have none
+    torch.testing.assert_close(kept, whole[:, predicting], atol=1e-4, rtol=0)  # products of another shape
+
+
+def test_a_sample_without_an_answer_is_refused_and_named(build, learning_batch):
+    model, _ = build()
+    learning_batch["labels"][1] = -100
+    with pytest.raises(ValueError, match=r"no token to learn for samples \[1\]"):
         model(**learning_batch)
+
+
+def test_losses_are_float32_under_autocast(build, learning_batch):
+    model, _ = build()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        outputs = model(**learning_batch)
+    assert outputs.logits.dtype == torch.bfloat16
+    assert outputs.loss.dtype == outputs.sample_losses.dtype == torch.float32
+    outputs.sample_losses.sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.renderer.parameters())
 
 
 def test_frames_drawn_beforehand_give_the_same_logits_as_clips(build, learning_batch):
