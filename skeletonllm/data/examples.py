@@ -1,16 +1,42 @@
-"""Examples: what a model is trained on, as a pure function of seed and step."""
+"""Examples: what a model is trained on, as a pure function of seed, step and place in the batch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from skeletonllm.data.augmentation import Augmentation
+from skeletonllm.data.confusable import confusable_labels
 from skeletonllm.data.recordings import Recording
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.skeleton.sequence import Clip, SkeletonSequence
-from skeletonllm.tasks.recognition import build_prompt
+from skeletonllm.tasks import NEED_RATIONALES, TASKS, Subject
+
+# Streams of random numbers: the order of an epoch, a question, its clip, and one of the fixed clips of a recording.
+_ORDER, _QUESTION, _CLIP, _VARIANT = range(4)
+
+
+@dataclass(frozen=True)
+class Question:
+    """An example without its clip: enough to plan a step by.
+
+    Args:
+        index: place in the global batch of the step.
+        recording: index of the recording.
+        task: a key of ``TASKS``.
+        prompt, answer: text.
+        id: of the recording.
+        step: counted from 0.
+    """
+
+    index: int
+    recording: int
+    task: str
+    prompt: str
+    answer: str
+    id: str
+    step: int
 
 
 @dataclass
@@ -21,25 +47,32 @@ class Example:
     prompt: str
     answer: str
     id: str
+    task: str
 
 
-class RecognitionExamples:
-    """Batches of recognition examples without end.
+class Examples:
+    """Batches of examples of a mixture of tasks, without end.
 
-    Batch s depends on the seed and on s alone, so a run that was stopped goes on with the very samples that it would
-    have seen, and nothing of the order needs to be saved.
+    An example depends on the seed, the step and its place in the batch alone. So a run that was stopped goes on with
+    the very examples that it would have seen, nothing of the order needs to be saved, and each process of a training
+    in parallel makes only its own share of the batch.
 
     Args:
         recordings: with their sequences.
         processor: cuts sequences to clips.
-        batch_size: examples per batch.
+        batch_size: examples per step, over all processes.
         augmentation: what varies.
-        fewer_candidates: share of the questions that offer only some of the labels, in any order, so that the model
-            learns to answer from the list it is given.
+        tasks: how often each of ``TASKS`` is asked, relative to the others.
+        fewer_candidates: share of the recognition questions that offer only some of the labels, in any order.
+        confusable: for each label those that discrimination asks for in its place, by default ``confusable_labels``.
+        variants: if more than 0, each recording has so many fixed clips, of which an epoch takes one after the other,
+            so that their frames can be kept; 0 makes a new clip every time.
         seed: of order and variation, 0 or more.
 
     Raises:
-        ValueError: fewer recordings than a batch has, or mirrored clips whose labels name a side.
+        ValueError: fewer recordings than a batch has, an unknown task or a weight that is not positive, a task that
+            the recordings do not allow, negative ``variants``, or mirrored clips whose labels or rationales name a
+            side.
     """
 
     def __init__(
@@ -48,51 +81,97 @@ class RecognitionExamples:
         processor: SkeletonLLMProcessor,
         batch_size: int,
         augmentation: Augmentation,
+        tasks: Mapping[str, float] | None = None,
         fewer_candidates: float = 0.0,
+        confusable: Mapping[str, Sequence[str]] | None = None,
+        variants: int = 0,
         seed: int = 0,
     ):
         if len(recordings) < batch_size:
             raise ValueError(f"{len(recordings)} recordings are fewer than the batch size {batch_size}")
+        if variants < 0:
+            raise ValueError(f"variants is {variants}, expected 0 or more")
         self.recordings = recordings
         self.labels = sorted({recording.label for recording, _ in recordings})
-        sided = [label for label in self.labels if {"left", "right"} & set(label.split())]
-        if augmentation.mirror and sided:
-            raise ValueError(f"augmentation.mirror would make {', '.join(sided)} untrue")
         self.processor = processor
         self.batch_size = batch_size
         self.augmentation = augmentation
+        self.tasks = {"recognition": 1.0} if tasks is None else dict(sorted(tasks.items()))
         self.fewer_candidates = fewer_candidates
+        self.confusable = confusable_labels(self.labels) if confusable is None else confusable
+        self.variants = variants
         self.seed = seed
-        self._order: tuple[int, torch.Tensor] | None = None
+        self._order: tuple[int, list[int]] | None = None
+        self._rationales: dict[int, str] = {}
+        self._check_tasks()
+
+    def _check_tasks(self) -> None:
+        if unknown := set(self.tasks) - set(TASKS):
+            raise ValueError(f"unknown task {', '.join(sorted(unknown))}; known: {', '.join(TASKS)}")
+        if not self.tasks:
+            raise ValueError(f"no task; known: {', '.join(TASKS)}")
+        for name, weight in self.tasks.items():
+            if not 0 < weight < float("inf"):
+                raise ValueError(f"task {name} has weight {weight}, expected a positive number")
+        reasoning = ", ".join(name for name in self.tasks if name in NEED_RATIONALES)
+        lacking = [recording.id for recording, _ in self.recordings if recording.rationale is None]
+        if reasoning and lacking:
+            raise ValueError(
+                f"task {reasoning} needs rationales, and {len(lacking)} of {len(self.recordings)} recordings have "
+                f"none, such as {lacking[0]}: leave the stage out that asks for it, or take data that has them"
+            )
+        sided = [label for label in self.labels if {"left", "right"} & set(label.split())]
+        sided += [f"the rationales of task {reasoning}"] if reasoning else []
+        if self.augmentation.mirror and sided:
+            raise ValueError(f"augmentation.mirror would make {', '.join(sided)} untrue")
+        if "discrimination" in self.tasks and len(self.labels) < 2:
+            raise ValueError(f"task discrimination needs at least two labels, there is only {self.labels[0]}")
 
     @property
     def steps_per_epoch(self) -> int:
         return len(self.recordings) // self.batch_size
 
-    def batch(self, step: int) -> list[Example]:
-        """The examples of a step, counted from 0."""
+    def questions(self, step: int) -> list[Question]:
+        """The batch of a step, counted from 0, without clips."""
         epoch, within = divmod(step, self.steps_per_epoch)
         if self._order is None or self._order[0] != epoch:
-            self._order = epoch, torch.randperm(len(self.recordings), generator=self._generator(epoch, 0))
-        chosen = self._order[1][within * self.batch_size : (within + 1) * self.batch_size].tolist()
-        generator = self._generator(step, 1)
-        return [self._example(*self.recordings[index], generator) for index in chosen]
+            order = torch.randperm(len(self.recordings), generator=self._generator(_ORDER, epoch))
+            self._order = epoch, order.tolist()
+        chosen = self._order[1][within * self.batch_size : (within + 1) * self.batch_size]
+        return [self._question(step, index, recording) for index, recording in enumerate(chosen)]
 
-    def _generator(self, number: int, stream: int) -> torch.Generator:
+    def example(self, question: Question) -> Example:
+        """A question with its clip."""
+        if self.variants:
+            variant = question.step // self.steps_per_epoch % self.variants
+            generator = self._generator(_VARIANT, question.recording, variant)
+        else:
+            generator = self._generator(_CLIP, question.step, question.index)
+        sequence = self.augmentation.trimmed(self.recordings[question.recording][1], generator)
+        clip = self.augmentation.changed(self.processor.sample(sequence, generator), generator)
+        return Example(clip, question.prompt, question.answer, question.id, question.task)
+
+    def batch(self, step: int) -> list[Example]:
+        """All examples of a step, counted from 0."""
+        return [self.example(question) for question in self.questions(step)]
+
+    def _generator(self, *stream: int) -> torch.Generator:
         # Torch's CPU generator looks at the low 32 bits of its seed only, so everything is mixed into them.
-        mixed = np.random.SeedSequence([self.seed, stream, number]).generate_state(1)
+        mixed = np.random.SeedSequence([self.seed, *stream]).generate_state(1)
         return torch.Generator().manual_seed(int(mixed[0]))
 
-    def _example(self, recording: Recording, sequence: SkeletonSequence, generator: torch.Generator) -> Example:
-        sequence = self.augmentation.trimmed(sequence, generator)
-        clip = self.augmentation.changed(self.processor.sample(sequence, generator), generator)
-        return Example(clip, build_prompt(self._candidates(recording.label, generator)), recording.label, recording.id)
+    def _question(self, step: int, index: int, number: int) -> Question:
+        recording = self.recordings[number][0]
+        generator = self._generator(_QUESTION, step, index)
+        names = list(self.tasks)
+        weights = torch.tensor([self.tasks[name] for name in names], dtype=torch.float64)
+        task = names[int(torch.multinomial(weights, 1, generator=generator))]
+        rationale = self._rationale(number) if task in NEED_RATIONALES else None
+        subject = Subject(recording.label, self.labels, rationale, self.confusable, self.fewer_candidates)
+        prompt, answer = TASKS[task](subject, generator)
+        return Question(index, number, task, prompt, answer, recording.id, step)
 
-    def _candidates(self, label: str, generator: torch.Generator) -> list[str]:
-        if torch.rand((), generator=generator) >= self.fewer_candidates:
-            return self.labels
-        others = [other for other in self.labels if other != label]
-        count = int(torch.randint(1, len(others) + 1, (), generator=generator)) if others else 0
-        chosen = [others[i] for i in torch.randperm(len(others), generator=generator)[:count].tolist()]
-        chosen.insert(int(torch.randint(0, count + 1, (), generator=generator)), label)
-        return chosen
+    def _rationale(self, number: int) -> str:
+        if number not in self._rationales:
+            self._rationales[number] = self.recordings[number][0].rationale()
+        return self._rationales[number]

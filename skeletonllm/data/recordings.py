@@ -23,6 +23,7 @@ class Recording:
         read: gives the sequence.
         split: ``train`` or ``test`` by the usual protocol of its data set.
         attributes: numbers that splits are made of, such as performer and view.
+        rationale: gives what each part of the body does, in words and without the label; None where it is not known.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Recording:
     read: Callable[[], SkeletonSequence]
     split: str
     attributes: Mapping[str, int] = field(default_factory=dict)
+    rationale: Callable[[], str] | None = None
 
 
 def select(

@@ -1,8 +1,12 @@
-"""Action recognition as a closed multiple-choice question: prompt, parser and metric. The target is the label."""
+"""Action recognition as a closed multiple-choice question: prompt, drawing, parser and metric; the label answers it."""
 
 import re
 import unicodedata
 from collections.abc import Sequence
+
+import torch
+
+from skeletonllm.tasks.subject import Subject
 
 QUESTION = "Which of these actions do the frames show? Answer with one label only."
 _LABEL_LINE = re.compile(r"\W*label\W*:(.*)", re.IGNORECASE)
@@ -40,6 +44,30 @@ def build_prompt(candidates: Sequence[str]) -> str:
     return "\n".join([QUESTION, *candidates])
 
 
+def draw(subject: Subject, generator: torch.Generator) -> tuple[str, str]:
+    """The question with all labels in their order, or for ``fewer_candidates`` of the draws with some in any order.
+
+    Those that offer fewer teach to answer from the list that is given; the answer's place in it is random.
+    """
+    return build_prompt(_candidates(subject, generator)), subject.label
+
+
+def _candidates(subject: Subject, generator: torch.Generator) -> Sequence[str]:
+    if torch.rand((), generator=generator) >= subject.fewer_candidates:
+        return subject.labels
+    others = [other for other in subject.labels if other != subject.label]
+    count = int(torch.randint(1, len(others) + 1, (), generator=generator)) if others else 0
+    chosen = [others[i] for i in torch.randperm(len(others), generator=generator)[:count].tolist()]
+    chosen.insert(int(torch.randint(0, count + 1, (), generator=generator)), subject.label)
+    return chosen
+
+
+def label_line(line: str) -> str | None:
+    """What follows ``Label:`` in a line that begins so, in any case and markup; None in any other line."""
+    match = _LABEL_LINE.fullmatch(line)
+    return match and match[1]
+
+
 def parse_answer(text: str, candidates: Sequence[str]) -> str | None:
     """The candidate that an answer names, or None.
 
@@ -51,10 +79,10 @@ def parse_answer(text: str, candidates: Sequence[str]) -> str | None:
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         return None
-    labelled = _LABEL_LINE.fullmatch(lines[-1])
+    labelled = label_line(lines[-1])
     if labelled is None and len(lines) > 1:
         return None
-    return known.get(normalize_label(labelled[1] if labelled else lines[-1]))
+    return known.get(normalize_label(lines[-1] if labelled is None else labelled))
 
 
 def is_correct(text: str, label: str, candidates: Sequence[str]) -> bool:

@@ -1,13 +1,14 @@
 """Batches as a pure function of seed and step, and what augmentation varies."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from skeletonllm.data.augmentation import Augmentation
-from skeletonllm.data.examples import RecognitionExamples
+from skeletonllm.data.examples import Examples
 from skeletonllm.data.recordings import read_all
 from skeletonllm.skeleton.sequence import SkeletonSequence, sample_clip
 from skeletonllm.tasks.recognition import build_prompt
@@ -26,7 +27,9 @@ class Sampler:
 @pytest.fixture
 def examples(recordings):
     def make(seed=0, batch_size=5, fewer=0.5, **ranges):
-        return RecognitionExamples(read_all(recordings), Sampler(), batch_size, Augmentation(**ranges), fewer, seed)
+        return Examples(
+            read_all(recordings), Sampler(), batch_size, Augmentation(**ranges), fewer_candidates=fewer, seed=seed
+        )
 
     return make
 
@@ -55,10 +58,48 @@ def test_another_seed_gives_another_order_and_other_variations(examples):
     assert len(yaws) == 3
 
 
-def test_the_order_of_an_epoch_and_its_variations_are_drawn_from_different_streams(examples):
+def test_streams_of_random_numbers_are_all_different(examples):
     made = examples()
-    draws = {torch.rand((), generator=made._generator(number, stream)).item() for number in (0, 1) for stream in (0, 1)}
-    assert len(draws) == 4
+    numbers = [(0, epoch) for epoch in range(3)]
+    numbers += [(stream, a, b) for stream in (1, 2, 3) for a in range(3) for b in range(3)]
+    draws = {torch.rand((), generator=made._generator(*each)).item() for each in numbers}
+    assert len(draws) == 30
+
+
+def test_an_example_does_not_depend_on_which_others_are_made(examples):
+    expected = fingerprint(examples(**EVERYTHING).batch(3))
+    alone = examples(**EVERYTHING)
+    for index in (4, 0, 2):
+        assert fingerprint([alone.example(alone.questions(3)[index])]) == [expected[index]]
+
+
+def test_the_clips_of_one_recording_differ_by_place_and_by_step(examples):
+    made = examples(yaw=180.0)
+    question = made.questions(0)[0]
+    same = [replace(question, step=step, index=index) for step in (0, 1) for index in (0, 1)]
+    assert len({made.example(each).clip.joints.sum().item() for each in same}) == 4
+
+
+def test_a_question_is_that_of_its_example(examples):
+    made = examples()
+    for question, example in zip(made.questions(7), made.batch(7), strict=True):
+        assert (question.prompt, question.answer, question.task) == (example.prompt, example.answer, example.task)
+        assert question.id == example.id == made.recordings[question.recording][0].id
+        assert question.step == 7
+    assert [question.index for question in made.questions(7)] == [0, 1, 2, 3, 4]
+
+
+def test_fixed_variants_come_back_after_as_many_epochs(recordings):
+    made = Examples(read_all(recordings), Sampler(), 4, Augmentation(**EVERYTHING), variants=2)
+
+    def clips(epoch):
+        questions = [question for step in range(3) for question in made.questions(3 * epoch + step)]
+        return {question.id: made.example(question).clip.joints for question in questions}
+
+    first, second, third, fourth = (clips(epoch) for epoch in range(4))
+    for name in first:
+        assert torch.equal(first[name], third[name]) and torch.equal(second[name], fourth[name])
+        assert not torch.equal(first[name], second[name])
 
 
 def test_an_epoch_sees_every_recording_at_most_once(examples):
@@ -99,13 +140,99 @@ def test_all_labels_are_offered_in_order_unless_fewer_are_wished_for(examples):
 
 def test_a_single_label_can_be_asked_for(recordings):
     read = [pair for pair in read_all(recordings) if pair[0].label == "bow"]
-    batch = RecognitionExamples(read, Sampler(), 4, Augmentation(), 1.0).batch(0)
+    batch = Examples(read, Sampler(), 4, Augmentation(), fewer_candidates=1.0).batch(0)
     assert {example.prompt for example in batch} == {build_prompt(["bow"])}
 
 
 def test_fewer_recordings_than_a_batch_are_refused(recordings):
     with pytest.raises(ValueError, match="12 recordings are fewer than the batch size 13"):
-        RecognitionExamples(read_all(recordings), Sampler(), 13, Augmentation())
+        Examples(read_all(recordings), Sampler(), 13, Augmentation())
+
+
+@pytest.fixture
+def explained(recordings):
+    """The recordings with rationales, and the ids of those whose rationale was asked for."""
+    asked = []
+
+    def rationale(recording):
+        def give():
+            asked.append(recording.id)
+            return f"Reasons of {recording.id}."
+
+        return give
+
+    return [replace(recording, rationale=rationale(recording)) for recording in recordings], asked
+
+
+def test_tasks_are_mixed_by_weight_and_answered_about_the_recording_itself(explained):
+    recordings, asked = explained
+    labels = {recording.id: recording.label for recording in recordings}
+    weights = {"rationale": 1.0, "recognition": 2.0, "discrimination": 3.0}
+    made = Examples(read_all(recordings), Sampler(), 12, Augmentation(), weights)
+    assert not asked
+    counts = Counter()
+    for question in [question for step in range(50) for question in made.questions(step)]:
+        counts[question.task] += 1
+        label = labels[question.id]
+        if question.task == "rationale":
+            assert question.answer == f"Reasons of {question.id}.\nLabel: {label}"
+        elif question.task == "recognition":
+            assert question.answer == label
+        else:
+            assert question.answer == ("YES" if f'"{label}"' in question.prompt else "NO")
+    # Of 600; three standard deviations of a binomial are at most 37.
+    for task, expected in (("rationale", 100), ("recognition", 200), ("discrimination", 300)):
+        assert counts[task] == pytest.approx(expected, abs=37)
+    assert len(asked) == len(set(asked)), "a rationale is written once"
+
+
+def test_the_mixture_does_not_depend_on_the_order_in_which_tasks_are_named(recordings):
+    read = read_all(recordings)
+    one = Examples(read, Sampler(), 4, Augmentation(), {"recognition": 1.0, "discrimination": 2.0})
+    other = Examples(read, Sampler(), 4, Augmentation(), {"discrimination": 2.0, "recognition": 1.0})
+    assert [one.questions(step) for step in range(9)] == [other.questions(step) for step in range(9)]
+
+
+def test_discrimination_asks_for_the_confusable_labels_that_are_given(recordings):
+    confusable = {"bow": ["walk"], "walk": ["bow"], "clap": ["walk"]}
+    made = Examples(read_all(recordings), Sampler(), 12, Augmentation(), {"discrimination": 1.0}, confusable=confusable)
+    refused = {
+        (question.id.split("-")[0], question.prompt.split('"')[1])
+        for step in range(20)
+        for question in made.questions(step)
+        if question.answer == "NO"
+    }
+    assert refused == {("bow", "walk"), ("walk", "bow"), ("clap", "walk")}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (dict(tasks={"captioning": 1.0}), "unknown task captioning; known: recognition, discrimination, rationale"),
+        (dict(tasks={}), "no task; known"),
+        (dict(tasks={"recognition": 0.0}), "task recognition has weight 0.0, expected a positive number"),
+        (dict(tasks={"recognition": -1.0}), "weight -1.0"),
+        (dict(tasks={"recognition": float("nan")}), "weight nan"),
+        (dict(tasks={"rationale": 1.0}), "rationale needs rationales, and 12 of 12 recordings have none, such as bow"),
+        (dict(variants=-1), "variants is -1"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_at_once(recordings, settings, message):
+    with pytest.raises(ValueError, match=message):
+        Examples(read_all(recordings), Sampler(), 4, Augmentation(), **settings)
+
+
+def test_a_single_label_cannot_be_discriminated(recordings):
+    read = [pair for pair in read_all(recordings) if pair[0].label == "bow"]
+    with pytest.raises(ValueError, match="at least two labels, there is only bow"):
+        Examples(read, Sampler(), 4, Augmentation(), {"discrimination": 1.0})
+
+
+def test_rationales_name_sides_so_clips_that_need_them_are_not_mirrored(explained):
+    read = read_all(explained[0])
+    with pytest.raises(ValueError, match="mirror would make the rationales of task rationale untrue"):
+        Examples(read, Sampler(), 4, Augmentation(mirror=0.5), {"rationale": 1.0})
+    assert Examples(read, Sampler(), 4, Augmentation(mirror=0.5)).labels == LABELS
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from skeletonllm.data.augmentation import Augmentation
-from skeletonllm.data.examples import RecognitionExamples
+from skeletonllm.data.examples import Examples
 from skeletonllm.data.labels import SHARED_NAMES, known_labels, translate_labels
 from skeletonllm.skeleton.formats import nw_ucla, utd_mhad
 
@@ -31,7 +31,7 @@ def test_mirroring_actions_that_name_a_side_is_refused(recordings):
     named = [(recordings[0], None)] * 4
     object.__setattr__(recordings[0], "label", "wave left hand")
     with pytest.raises(ValueError, match="wave left hand untrue"):
-        RecognitionExamples(named, None, 2, Augmentation(mirror=0.5))
+        Examples(named, None, 2, Augmentation(mirror=0.5))
 
 
 @pytest.mark.parametrize("wrong", [dict(trim=-0.1), dict(size=1.0), dict(missing=1.5), dict(mirror=2.0)])

@@ -1,6 +1,6 @@
 import pytest
 
-from skeletonllm.tasks.recognition import build_prompt, is_correct, parse_answer
+from skeletonllm.tasks.recognition import build_prompt, is_correct, label_line, parse_answer
 
 LABELS = ["throw", "throw ball", "put on hat/cap", "touch someone's pocket", "bow (bend forward)"]
 
@@ -60,3 +60,8 @@ def test_labels_in_other_scripts_are_compared_too():
 def test_candidates_that_cannot_be_asked_for_are_refused(labels, message):
     with pytest.raises(ValueError, match=message):
         build_prompt(labels)
+
+
+def test_a_label_line_without_a_label_names_nothing():
+    assert parse_answer("Label:", LABELS) is None
+    assert label_line("Label:") == "" and label_line("the label: throw") is None
