@@ -10,6 +10,7 @@ from transformers.utils import cached_file
 
 from skeletonllm.models.configuration import SkeletonLLMConfig
 from skeletonllm.models.losses import IGNORED_LABEL
+from skeletonllm.models.packing import first_fit_decreasing, pack
 from skeletonllm.skeleton.batch import ClipBatch
 from skeletonllm.skeleton.sequence import Clip, SkeletonSequence, sample_clip
 from skeletonllm.skeleton.transforms import face_camera
@@ -95,45 +96,50 @@ class SkeletonLLMProcessor:
         return [self.answer_ids(label) for label in labels]
 
     def __call__(
-        self, clips: Sequence[Clip] | None, prompts: Sequence[str], answers: Sequence[str] | None = None
+        self,
+        clips: Sequence[Clip] | None,
+        prompts: Sequence[str],
+        answers: Sequence[str] | None = None,
+        row_length: int = 0,
     ) -> dict[str, torch.Tensor | ClipBatch]:
-        """Left-padded tokens of B conversations.
+        """Tokens of S conversations, a left-padded row each, or several in a row.
 
         Args:
-            clips: B clips of one frame count; None if frames are handed to the model already drawn.
-            prompts: B questions.
-            answers: B answers to learn, or None to ask.
+            clips: S clips of one frame count; None if frames are handed to the model already drawn.
+            prompts: S questions.
+            answers: S answers to learn, or None to ask.
+            row_length: tokens that a row may have; the conversations are packed into few rows. 0: not packed.
 
         Returns:
-            ``input_ids`` and ``attention_mask`` (B, L) int64; ``labels`` (B, L), -100 outside the answer and the end
+            ``input_ids`` and ``attention_mask`` (S, L) int64; ``labels`` (S, L), -100 outside the answer and the end
             of its turn, if there are answers; ``clips``, if given, as a ``ClipBatch``.
+            Packed: ``input_ids``, ``labels``, ``position_ids`` and ``sample_ids`` (R, L), see
+            ``skeletonllm.models.packing.pack``, and ``clips`` in the order of the samples in the rows, which is the
+            order that frames drawn beforehand must have as well.
 
         Raises:
-            ValueError: the numbers of clips, prompts and answers differ.
+            ValueError: the numbers of clips, prompts and answers differ; a conversation does not fit into a row.
         """
         counts = {len(given) for given in (clips, prompts, answers) if given is not None}
         if len(counts) != 1 or counts == {0}:
             raise ValueError(f"clips, prompts and answers must be as many, at least one; found {sorted(counts)}")
-        batch = None if clips is None else ClipBatch.from_clips(clips)
-        num_frames = self.num_frames if batch is None else batch.joints.shape[1]
+        num_frames = self.num_frames if clips is None else clips[0].num_frames
         texts = [self.prompt_text(prompt, num_frames) for prompt in prompts]
         asked = [self.tokenizer.encode(text, add_special_tokens=False) for text in texts]
         answered = [[] for _ in asked] if answers is None else [self.answer_ids(answer) for answer in answers]
-        longest = max(len(question) + len(answer) for question, answer in zip(asked, answered, strict=True))
+        samples = [question + answer for question, answer in zip(asked, answered, strict=True)]
+        learnt = [len(answer) for answer in answered]
         padding = self.tokenizer.eos_token_id if self.tokenizer.pad_token_id is None else self.tokenizer.pad_token_id
-        input_ids = torch.full((len(asked), longest), padding)
-        attention_mask = torch.zeros_like(input_ids)
-        labels = torch.full_like(input_ids, IGNORED_LABEL)
-        for row, (question, answer) in enumerate(zip(asked, answered, strict=True)):
-            length = len(question) + len(answer)
-            input_ids[row, longest - length :] = torch.tensor(question + answer)
-            attention_mask[row, longest - length :] = 1
-            labels[row, longest - len(answer) :] = torch.tensor(answer, dtype=torch.long)
-        result = {"input_ids": input_ids, "attention_mask": attention_mask}
-        if answers is not None:
-            result["labels"] = labels
-        if batch is not None:
-            result["clips"] = batch
+        if row_length:
+            rows = first_fit_decreasing([len(sample) for sample in samples], row_length)
+            result = pack(samples, learnt, rows, padding)
+            clips = None if clips is None else [clips[index] for row in rows for index in row]
+        else:
+            result = _left_padded(samples, learnt, padding)
+        if answers is None:
+            del result["labels"]
+        if clips is not None:
+            result["clips"] = ClipBatch.from_clips(clips)
         return result
 
     def decode(self, generated: torch.Tensor, prompt_length: int = 0) -> list[str]:
@@ -167,6 +173,19 @@ class SkeletonLLMProcessor:
         if found != cls.__name__:
             raise ValueError(f"{name}: {SETTINGS_FILE} is of {found}, expected {cls.__name__}")
         return cls(AutoTokenizer.from_pretrained(name, **kwargs), **settings)
+
+
+def _left_padded(samples: Sequence[list[int]], learnt: Sequence[int], padding: int) -> dict[str, torch.Tensor]:
+    """``input_ids``, ``attention_mask`` and ``labels`` of a row per sample."""
+    longest = max(map(len, samples))
+    input_ids = torch.full((len(samples), longest), padding)
+    attention_mask = torch.zeros_like(input_ids)
+    labels = torch.full_like(input_ids, IGNORED_LABEL)
+    for row, (sample, count) in enumerate(zip(samples, learnt, strict=True)):
+        input_ids[row, longest - len(sample) :] = torch.tensor(sample)
+        attention_mask[row, longest - len(sample) :] = 1
+        labels[row, longest - count :] = input_ids[row, longest - count :]
+    return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
 
 
 AutoProcessor.register(SkeletonLLMConfig, SkeletonLLMProcessor)
