@@ -189,7 +189,8 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     def _check_separation(self, sample_ids, attention_mask, position_ids) -> None:
         """Raises ValueError where attention would leak between the samples of a row."""
-        if attention_mask is not None or position_ids is None:
+        begins = sample_ids[:, 1:] != sample_ids[:, :-1]
+        if attention_mask is not None or position_ids is None or position_ids[:, 1:][begins].any():
             raise ValueError("rows of several samples take position_ids that restart with each, and no attention_mask")
         attention = self.backbone.config.get_text_config()._attn_implementation
         # Flash attention has no mask; transformers tells it where samples begin only if all are in one row.

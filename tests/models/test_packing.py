@@ -154,6 +154,9 @@ def test_rows_that_would_leak_are_refused(build, clips, prompts, row_length):
         model(**batch, attention_mask=torch.ones_like(batch["input_ids"]))
     with pytest.raises(ValueError, match="position_ids that restart"):
         model(**{key: value for key, value in batch.items() if key != "position_ids"})
+    counted_on = torch.arange(batch["input_ids"].shape[1]).expand_as(batch["input_ids"])
+    with pytest.raises(ValueError, match="position_ids that restart"):
+        model(**{**batch, "position_ids": counted_on})
     model.backbone.config.text_config._attn_implementation = "flash_attention_2"
     with pytest.raises(ValueError, match="flash_attention_2 attention cannot keep apart 2 rows"):
         model(**batch)
