@@ -9,9 +9,10 @@ Markdown for docs/performance.md, which says how each figure is made, or as one 
 import argparse
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from importlib.metadata import distributions
 from importlib.util import find_spec
@@ -22,7 +23,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "kernels"), str(ROOT / "kernels" / "benchmarks"), str(ROOT / "benchmarks")]
 
-from run import machine  # noqa: E402
+from run import git, machine  # noqa: E402
 from step_flops import StepOperations, peak_operations  # noqa: E402
 from step_model import SIZES, Batch, build, embedded_batch  # noqa: E402
 from step_renderers import per_gaussian_compositing  # noqa: E402
@@ -40,10 +41,12 @@ def provenance(device: str) -> dict[str, str | int]:
     for name in ("transformers", "peft"):
         found[name] = next((each.version for each in distributions(name=name)), "not installed")
     if device == "cuda":
-        query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-        found["driver"] = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0]
-    changed = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True).stdout
-    found["commit"] = found["commit"].removesuffix("+changes") + ("+changes" if changed else "")
+        found["cuda"], found["driver"] = torch.version.cuda, "unknown"
+        if shutil.which("nvidia-smi"):
+            query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+            found["driver"] = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0]
+    if git("status", "--porcelain", "--", str(ROOT)):
+        found["commit"] = found["commit"].removesuffix("+changes") + "+changes"
     return found
 
 
@@ -87,7 +90,7 @@ def markdown(figures: dict) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def measure_all(options: argparse.Namespace, training: Training, processor) -> Iterator[dict]:
+def measure_all(options: argparse.Namespace, training: Training, make_batch: Callable[[int], Batch]) -> Iterator[dict]:
     """Yields rows as they are measured: ours with every attention there is, and the loop with the first of them."""
     peak = peak_operations(torch.cuda.get_device_name()) if options.device == "cuda" else None
     remark = "" if find_spec("peft") else "without LoRA: PEFT is not installed"
@@ -97,11 +100,10 @@ def measure_all(options: argparse.Namespace, training: Training, processor) -> I
     rows = [(size, "kernels", attention) for size in options.batch_sizes for attention in attentions]
     # Last, and smallest first: these may run out of memory or time.
     rows += [(size, "per-Gaussian loop", "sdpa") for size in sorted(options.batch_sizes)]
-    image_token = training.model.config.backbone_config.image_token_id
     # All samples are of one length, so that the operations of a batch are those of one sample times its size.
-    count = training.count(embedded_batch(processor, image_token, 1, options.device))
+    count = training.count(make_batch(1))
     for samples, compositing, attention in rows:
-        batch = embedded_batch(processor, image_token, samples, options.device)
+        batch = make_batch(samples)
         training.model.backbone.set_attn_implementation(attention)
         with per_gaussian_compositing() if compositing != "kernels" else nullcontext():
             timing = training.measure(batch, options.steps, options.limit)
@@ -122,8 +124,15 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     model, processor = build(options.size, options.frames, options.image_size, options.device)
+    image_token = model.config.backbone_config.image_token_id
+
+    def make_batch(samples: int) -> Batch:
+        return embedded_batch(processor, image_token, samples, options.device)
+
+    sample = make_batch(1)
     setting = dict(
         size=options.size, frames=options.frames, image_size=model.config.image_size,
+        visual_tokens=sample.visual_tokens, text_tokens=sample.text_tokens,
         parameters=sum(each.numel() for each in model.parameters()),
         trainable=sum(each.numel() for each in model.parameters() if each.requires_grad),
     )  # fmt: skip
@@ -133,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
     else:
         print(", ".join(f"{name} {value}" for name, value in head.items()), end="\n\n")
         print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
-    for figures in measure_all(options, Training(model, options.device), processor):
+    for figures in measure_all(options, Training(model, options.device), make_batch):
         print(json.dumps(figures) if options.output == "json" else markdown(figures), flush=True)
 
 

@@ -94,14 +94,15 @@ def gsplat_frames(means, scales, colors, opacities, intrinsics, height: int, wid
     )
 
 
-def competitors(size: int) -> Iterator[tuple[str, Callable[..., Tensor]]]:
-    """Yields (name, function of the arguments of `reference.splat` less the cut-off)."""
-    dense = torch.compile(reference.splat)
-    yield "dense reference", lambda *gaussians: reference.splat(*gaussians, size, size, 0.0)
-    yield "dense reference, compiled", lambda *gaussians: dense(*gaussians, size, size, 0.0)
-    yield "per-Gaussian loop", lambda *gaussians: per_gaussian_loop(*gaussians, size, size)
+def competitors() -> Iterator[tuple[str, Callable[..., Tensor]]]:
+    """Yields (name, function of the arguments of `reference.splat` up to the height, which is the width too)."""
+    yield "per-Gaussian loop", lambda *gaussians, size: per_gaussian_loop(*gaussians, size, size)
     if find_spec("gsplat"):
-        yield "gsplat", lambda *gaussians: gsplat_frames(*gaussians, size, size)
+        yield "gsplat", lambda *gaussians, size: gsplat_frames(*gaussians, size, size)
+    yield "dense reference", lambda *gaussians, size: reference.splat(*gaussians, size, size, 0.0)
+    # Last: a loop over hundreds of Gaussians takes minutes to compile.
+    dense = torch.compile(reference.splat)
+    yield "dense reference, compiled", lambda *gaussians, size: dense(*gaussians, size, size, 0.0)
 
 
 def passes(draw: Callable[..., Tensor], leaves: list[Tensor]) -> dict[str, Callable[[], object]]:
@@ -147,31 +148,38 @@ def fused_rows(workload: Workload, repeats: int) -> Iterator[dict]:
             yield row(workload, "triton", dtype, name, times, **bytes_)
 
 
-def other_rows(workload: Workload, repeats: int) -> Iterator[dict]:
-    """What others take for the same Gaussians, a frame at a time where the whole clip does not fit."""
+def other_rows(workload: Workload, path: str, draw: Callable[..., Tensor], repeats: int) -> Iterator[dict]:
+    """What a competitor takes for the same Gaussians, a frame at a time since the whole clip would not fit."""
     arguments = bodies(workload, "cuda")
     size = arguments.pop("image_size")
     intrinsics = arguments["intrinsics"].expand(workload.clips, FRAMES, 3, 3)
     gaussians = [value.flatten(0, 1).contiguous() for value in hang(**(arguments | {"intrinsics": intrinsics}))]
-    for path, draw in competitors(size):
 
-        def clip(backward: bool, draw=draw) -> None:
-            for frame in range(FRAMES):
-                one = [value[frame : frame + 1].detach().requires_grad_(backward) for value in gaussians]
-                images = draw(*one)
-                if backward:
-                    torch.autograd.grad(images.sum(), one[:4])
+    def clip(backward: bool) -> None:
+        for frame in range(FRAMES):
+            one = [value[frame : frame + 1].detach().requires_grad_(backward) for value in gaussians]
+            images = draw(*one, size=size)
+            if backward:
+                torch.autograd.grad(images.sum(), one[:4])
 
-        for name, run in (("forward", partial(clip, False)), ("both", partial(clip, True))):
-            yield row(workload, path, torch.float32, name, time_calls(run, min(repeats, 3)))
+    for name, run in (("forward", partial(clip, False)), ("both", partial(clip, True))):
+        yield row(workload, path, torch.float32, name, time_calls(run, min(repeats, 3)))
 
 
 def measure_all(repeats: int) -> Iterator[dict]:
-    """Yields rows as they are measured, after `run.py` has compared pictures and gradients with the reference."""
-    for clips, persons, size in itertools.product(CLIPS, PERSONS, SIZES):
-        name = f"{clips} clips of {FRAMES} frames, {persons} persons, {size} x {size}"
-        workload = Workload(name, clips, FRAMES, size, persons)
+    """Yields rows as they are measured, after `run.py` has compared pictures and gradients with the reference.
+
+    All of ours come before any competitor, so that a run that ends early has what it is for.
+    """
+    workloads = [
+        Workload(f"{clips} clips of {FRAMES} frames, {persons} persons, {size} x {size}", clips, FRAMES, size, persons)
+        for clips, persons, size in itertools.product(CLIPS, PERSONS, SIZES)
+    ]
+    for workload in workloads:
         yield from fused_rows(workload, repeats)
-        if clips == 1:
-            yield from other_rows(workload, repeats)
         torch.cuda.empty_cache()
+    for path, draw in competitors():
+        for workload in workloads:
+            if workload.clips == 1:
+                yield from other_rows(workload, path, draw, repeats)
+                torch.cuda.empty_cache()

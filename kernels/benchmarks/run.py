@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,12 +29,18 @@ GRADIENT_TOLERANCE = 0.02  # what the default cut-off leaves out of the gradient
 MEBIBYTE = 2**20
 
 
+def git(*arguments: str) -> str:
+    """What git says of this checkout; nothing where there is no git, or only a copy of the files."""
+    if shutil.which("git") is None:
+        return ""
+    return subprocess.run(["git", *arguments], cwd=HERE, capture_output=True, text=True).stdout.strip()
+
+
 def machine(device: str) -> dict[str, str | int]:
     """What a figure has to be read with."""
     with open("/proc/cpuinfo") as lines:
         processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True)
-    changed = subprocess.run(["git", "status", "--porcelain", "--", ".."], cwd=HERE, capture_output=True, text=True)
+    changed = git("status", "--porcelain", "--", "..")
     return {
         "device": torch.cuda.get_device_name() if device == "cuda" else processor,
         "cores": os.cpu_count(),
@@ -42,7 +49,7 @@ def machine(device: str) -> dict[str, str | int]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "triton": next((each.version for each in distributions(name="triton")), "not installed"),
-        "commit": (commit.stdout.strip() or "unknown") + ("+changes" if changed.stdout else ""),
+        "commit": (git("rev-parse", "--short", "HEAD") or "unknown") + ("+changes" if changed else ""),
     }
 
 
