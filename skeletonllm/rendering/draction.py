@@ -56,7 +56,7 @@ class DrAction(nn.Module):
         self.palette = nn.Parameter(torch.empty(len(REGIONS), 4))
         self.appearance_head = nn.Sequential(nn.Linear(feature_dim, 64), nn.ReLU(), nn.Linear(64, 4))
         self.modulator = None if modulator == "none" else Modulator(recurrent=modulator == "gru")
-        self.depth_mix_logit = nn.Parameter(torch.empty(()))
+        self.depth_mix_logit = nn.Parameter(torch.empty(1))  # DeepSpeed cannot share out what has no dimension
         self.reset_parameters()
 
     @classmethod

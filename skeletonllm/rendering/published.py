@@ -54,7 +54,7 @@ class PublishedDrAction(DrAction):
         self.nfm = None
         if modulator != "none":
             self.nfm = nn.Sequential(nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 5))
-        self.depth_mix_logit = nn.Parameter(torch.empty(()))
+        self.depth_mix_logit = nn.Parameter(torch.empty(1))
         self.reset_parameters()
 
     @classmethod
@@ -71,6 +71,7 @@ class PublishedDrAction(DrAction):
         renderer = cls(modulator, gaussians, samples)
         # Identity rotations and ones, never read by the published code either.
         tensors = {key: t for key, t in tensors.items() if key not in ("canonical_quats", "canonical_opacities")}
+        tensors["depth_mix_logit"] = tensors["depth_mix_logit"].reshape(1)  # a number without a dimension in the file
         try:
             renderer.load_state_dict(tensors)
         except RuntimeError as error:

@@ -1,5 +1,6 @@
 """Recipes: everything that makes a run, typed, read from YAML and changed by ``key=value`` on the command line."""
 
+import copy
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,10 @@ from typing import Any, get_type_hints
 import yaml
 
 from skeletonllm.data.augmentation import Augmentation
-from skeletonllm.training.parts import PARTS
+from skeletonllm.training.lora import LoraArguments
+from skeletonllm.training.stages import STAGES, Stage, stage_defaults
+
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass
@@ -47,64 +51,84 @@ class ModelArguments:
             trained here, to go on from there.
         tiny: sizes of the tiny backbone, see ``tiny_backbone``.
         renderer: keyword arguments of ``DrAction``.
+        renderer_weights: a file of released renderer weights to begin with, instead of ``renderer``.
         num_frames: frames per clip.
         image_size: pixels; default what the backbone was made for.
         normalize: ``backbone`` or ``none``.
         face_camera: turn the first person of every clip to the camera.
+        attention: of a backbone that is loaded: ``sdpa``, ``flash_attention_2`` or ``eager``.
+        lora: adapters of the stages that train them.
     """
 
     backbone: str = "tiny"
     tiny: dict = field(default_factory=dict)
     renderer: dict = field(default_factory=dict)
+    renderer_weights: str | None = None
     num_frames: int = 12
     image_size: int | None = None
     normalize: str = "backbone"
     face_camera: bool = False
+    attention: str = "sdpa"
+    lora: LoraArguments = field(default_factory=LoraArguments)
+
+    def __post_init__(self):
+        if self.renderer and self.renderer_weights:
+            raise ValueError("renderer_weights come with settings of their own; leave renderer empty")
 
 
 @dataclass
 class OptimizationArguments:
-    """How it is trained: AdamW with a cosine schedule.
+    """How it is trained: AdamW with a cosine schedule in every stage.
 
     Args:
-        epochs: passes over the training recordings.
-        batch_size: clips per step.
-        learning_rate: of everything but the renderer.
-        renderer_learning_rate: of the renderer, whose few parameters start far from where they are wanted.
+        batch_size: clips per step, over all processes.
+        micro_batch_size: clips that a process computes at once; gradients are accumulated over the rest of its share.
+            0: all of its share.
         weight_decay: of matrices; vectors and the renderer have none.
-        warmup_share: share of the steps over which the learning rates rise.
+        warmup_share: share of a stage's steps over which the learning rates rise.
         max_gradient_norm: gradients are scaled down to it.
+        precision: ``bfloat16`` keeps what rests in bfloat16 and computes under autocast, with everything that learns in
+            float32; ``auto`` takes it on a GPU and ``float32`` elsewhere.
+        activation_checkpointing: compute activations of the backbone again in the backward pass instead of keeping
+            them.
+        row_length: tokens of a row into which several samples are packed; 0: one sample per row.
+        group_by_length: samples of like length share a microbatch; a step has the same samples with and without.
+        compile: torch.compile of the backbone's layers.
         seed: of weights, order and augmentation.
         threads: of a CPU; 0 leaves it to torch.
     """
 
-    epochs: float = 1.0
     batch_size: int = 16
-    learning_rate: float = 1e-3
-    renderer_learning_rate: float = 3e-3
+    micro_batch_size: int = 0
     weight_decay: float = 0.05
     warmup_share: float = 0.05
     max_gradient_norm: float = 1.0
+    precision: str = "auto"
+    activation_checkpointing: bool = False
+    row_length: int = 0
+    group_by_length: bool = True
+    compile: bool = False
     seed: int = 0
     threads: int = 0
 
     def __post_init__(self):
-        _check_positive(self, "epochs", "batch_size", "max_gradient_norm")
-        _check_least(
-            self, 0, "learning_rate", "renderer_learning_rate", "weight_decay", "warmup_share", "seed", "threads"
-        )
+        _check_positive(self, "batch_size", "max_gradient_norm")
+        _check_least(self, 0, "micro_batch_size", "weight_decay", "warmup_share", "row_length", "seed", "threads")
         _check_most(self, 1, "warmup_share")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision is {self.precision!r}, expected {', '.join(PRECISIONS)}")
 
 
 @dataclass
 class Recipe:
-    """A run: data, model, which parts learn, how, and how often progress is written down.
+    """A run: data, model, its stages, and how often progress is written down.
 
     Args:
         name: of the recipe.
         description: a sentence for people.
-        train: the parts that learn, among ``renderer``, ``projector``, ``vision`` and ``language``.
-        log_every, save_every: steps.
+        stages: in their order, by name. A value that a stage of ``skeletonllm.training.stages.STAGES`` does not give is
+            the one declared there.
+        log_every, save_every, pictures_every: steps; 0 pictures: none.
     """
 
     name: str = "custom"
@@ -113,15 +137,16 @@ class Recipe:
     model: ModelArguments = field(default_factory=ModelArguments)
     augmentation: Augmentation = field(default_factory=Augmentation)
     optimization: OptimizationArguments = field(default_factory=OptimizationArguments)
-    train: list = field(default_factory=lambda: list(PARTS))
+    stages: dict[str, Stage] = field(default_factory=lambda: copy.deepcopy(STAGES))
     log_every: int = 20
     save_every: int = 500
+    pictures_every: int = 500
 
     def __post_init__(self):
         _check_positive(self, "log_every", "save_every")
-        unknown = [part for part in self.train if part not in PARTS]
-        if unknown or not self.train:
-            raise ValueError(f"train is {self.train}, expected some of {', '.join(PARTS)}")
+        _check_least(self, 0, "pictures_every")
+        if not any(stage.epochs > 0 for stage in self.stages.values()):
+            raise ValueError("stages: there is none with epochs above 0")
 
     def as_dict(self) -> dict:
         """Plain values, as in the YAML file."""
@@ -150,6 +175,8 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected keys and values, found a {type(content).__name__}")
     content.setdefault("name", path.stem)
+    # So that a change to one of the four stages leaves the others where they are.
+    content.setdefault("stages", {name: {} for name in STAGES})
     for change in changes:
         _change(content, change)
     return recipe_from_dict(content, str(path))
@@ -186,12 +213,25 @@ def _build(kind: type, content: Any, place: str):
     for key, value in content.items():
         if dataclasses.is_dataclass(hints[key]):
             values[key] = _build(hints[key], value, f"{place}: {key}")
+        elif hints[key] == dict[str, Stage]:
+            values[key] = _build_stages(value, f"{place}: {key}")
         else:
             values[key] = _checked(hints[key], value, f"{place}: {key}")
     try:
         return kind(**values)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from None
+
+
+def _build_stages(content: Any, place: str) -> dict[str, Stage]:
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{place}: found {content!r}, expected names of stages with their keys and values")
+    stages = {}
+    for name, values in content.items():
+        if not isinstance(values or {}, Mapping):
+            raise ValueError(f"{place}: {name}: found {values!r}, expected keys and values")
+        stages[str(name)] = _build(Stage, {**stage_defaults(name), **(values or {})}, f"{place}: {name}")
+    return stages
 
 
 def check_keywords(function: Callable, given: Mapping[str, Any], place: str) -> None:

@@ -10,6 +10,8 @@ import logging
 import os
 import re
 import shutil
+from collections.abc import Container
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,11 +20,24 @@ from safetensors.torch import load_file, save_file
 logger = logging.getLogger(__name__)
 
 KEEP = 2
+CHECKPOINT_FOLDER = "checkpoints"
 MANIFEST = "manifest.json"
 _NAME = re.compile(r"step-[0-9]+")
 
 
-def save_checkpoint(folder: Path, step: int, tensors: dict[str, dict[str, torch.Tensor]], state: dict) -> Path:
+@dataclass(frozen=True)
+class Checkpoint:
+    """What was read: tensors by file stem and name, and the JSON-able rest."""
+
+    path: Path
+    step: int
+    tensors: dict[str, dict[str, torch.Tensor]]
+    state: dict
+
+
+def save_checkpoint(
+    folder: Path, step: int, tensors: dict[str, dict[str, torch.Tensor]], state: dict, keep: Container[int] = ()
+) -> Path:
     """Write ``folder/step-N``.
 
     Args:
@@ -30,6 +45,7 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, dict[str, torch.
         step: steps done.
         tensors: file stem -> tensors of that file.
         state: JSON-able rest.
+        keep: steps whose checkpoints stay, such as the ends of stages.
     """
     final = folder / f"step-{step:06d}"
     draft = folder / f"{final.name}.tmp"
@@ -49,20 +65,40 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, dict[str, torch.
     # Later steps are damaged, or the run would have gone on from them; they must not outlive what is whole.
     earlier = [path for path in _newest_first(folder) if _step_of(path) <= step]
     for path in _newest_first(folder):
-        if path not in earlier[:KEEP]:
+        if path not in earlier[:KEEP] and (path not in earlier or _step_of(path) not in keep):
             shutil.rmtree(path)
     return final
 
 
-def load_newest_checkpoint(folder: Path) -> tuple[int, dict[str, dict[str, torch.Tensor]], dict] | None:
-    """The newest whole checkpoint: (step, tensors, state), or None. Damaged ones are named in a warning."""
+def load_newest_checkpoint(folder: Path) -> Checkpoint | None:
+    """The newest whole checkpoint, or None. Damaged ones are named in a warning."""
     for path in _newest_first(folder):
         problem = find_damage(path)
         if problem is None:
-            tensors = {file.stem: load_file(file) for file in sorted(path.glob("*.safetensors"))}
-            return _step_of(path), tensors, json.loads((path / "state.json").read_text())
+            return _load(path)
         logger.warning("checkpoint passed over: %s", problem)
     return None
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """A checkpoint, given its folder, or the newest whole one of a run, given the run's folder.
+
+    Raises:
+        ValueError: there is none, or the one asked for is damaged.
+    """
+    if _NAME.fullmatch(path.name):
+        if problem := find_damage(path):
+            raise ValueError(f"checkpoint is damaged: {problem}")
+        return _load(path)
+    found = load_newest_checkpoint(path / CHECKPOINT_FOLDER)
+    if found is None:
+        raise ValueError(f"{path} holds no whole checkpoint, in {CHECKPOINT_FOLDER}/step-N")
+    return found
+
+
+def _load(path: Path) -> Checkpoint:
+    tensors = {file.stem: load_file(file) for file in sorted(path.glob("*.safetensors"))}
+    return Checkpoint(path, _step_of(path), tensors, json.loads((path / "state.json").read_text()))
 
 
 def find_damage(path: Path) -> str | None:
@@ -82,24 +118,6 @@ def find_damage(path: Path) -> str | None:
         if file.stat().st_size != size or _sha256(file) != digest:
             return f"{file} is not what was written: {file.stat().st_size} bytes, expected {size}"
     return None
-
-
-def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """An optimiser's moments as flat names; its groups are rebuilt from the recipe."""
-    return {
-        f"{index}.{key}": value if torch.is_tensor(value) else torch.tensor(value)
-        for index, entries in optimizer.state_dict()["state"].items()
-        for key, value in entries.items()
-    }
-
-
-def unpack_optimizer(optimizer: torch.optim.Optimizer, packed: dict[str, torch.Tensor]) -> None:
-    """Restore what ``pack_optimizer`` gave."""
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in packed.items():
-        index, key = name.split(".", 1)
-        state.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -2,11 +2,11 @@
 
 import signal
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class StopRequest:
-    """While this context is open, Ctrl-C and SIGTERM set ``signal_number`` instead of ending the process.
+    """While this context is open, Ctrl-C, SIGTERM and SIGUSR1 set ``signal_number`` instead of ending the process.
 
     A second Ctrl-C ends it at once. Outside the main thread, where Python delivers no signals, it does nothing.
     """

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable
 
+import torch
 from torch import nn
 
-PARTS = ("renderer", "projector", "vision", "language")
-_MARKS = {"renderer": "renderer.", "projector": "multi_modal_projector.", "vision": "vision_tower."}
+# lora: low-rank adapters beside the language model's linear layers, see skeletonllm.training.lora.
+PARTS = ("renderer", "projector", "lora", "vision", "language")
+_MARKS = {"renderer": "renderer.", "projector": "multi_modal_projector.", "vision": "vision_tower.", "lora": ".lora_"}
 
 
 def part_of(name: str) -> str:
     """The part that a parameter of ``SkeletonLLMForConditionalGeneration`` belongs to."""
     if name.startswith(_MARKS["renderer"]):
         return "renderer"
-    return next((part for part in ("projector", "vision") if _MARKS[part] in name), "language")
+    return next((part for part in ("lora", "projector", "vision") if _MARKS[part] in name), "language")
 
 
 def set_trainable(model: nn.Module, parts: Iterable[str]) -> None:
@@ -22,21 +24,54 @@ def set_trainable(model: nn.Module, parts: Iterable[str]) -> None:
         parameter.requires_grad_(part_of(name) in parts)
 
 
+def canonical_name(name: str) -> str:
+    """A parameter's name with or without adapters beside it, which move a layer's own weight to ``base_layer``."""
+    return name.replace(".base_layer.", ".")
+
+
+def learning_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that learn, by their canonical names."""
+    return {canonical_name(name): p for name, p in model.named_parameters() if p.requires_grad}
+
+
 def parameter_groups(
     model: nn.Module, learning_rate: float, renderer_learning_rate: float, weight_decay: float
 ) -> list[dict]:
-    """Groups for the optimiser: the renderer with a learning rate of its own and without decay, matrices with decay.
+    """Groups for the optimiser, none of them empty: the renderer, and the matrices and vectors of every other part.
 
-    The renderer's features and mixing weights are colours, not weights: decay would pull them to grey.
+    The renderer has a learning rate of its own: its few parameters start far from where they are wanted. It has no
+    weight decay, nor have vectors: features and mixing weights are colours, which decay would pull to grey.
     """
-    groups: dict[str, list[nn.Parameter]] = {"renderer": [], "matrices": [], "vectors": []}
+    groups: dict[str, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            kind = "renderer" if part_of(name) == "renderer" else "matrices" if parameter.ndim > 1 else "vectors"
-            groups[kind].append(parameter)
-    settings = {
-        "renderer": dict(lr=renderer_learning_rate, weight_decay=0.0),
-        "matrices": dict(lr=learning_rate, weight_decay=weight_decay),
-        "vectors": dict(lr=learning_rate, weight_decay=0.0),
-    }
-    return [dict(name=kind, params=group, **settings[kind]) for kind, group in groups.items() if group]
+            part = part_of(name)
+            # ZeRO-3 leaves an empty tensor where a partitioned parameter was, and keeps the shape beside it.
+            matrix = len(getattr(parameter, "ds_shape", parameter.shape)) > 1
+            kind = part if part == "renderer" else f"{part} {'matrices' if matrix else 'vectors'}"
+            groups.setdefault(kind, []).append(parameter)
+    return [
+        dict(
+            name=kind,
+            params=parameters,
+            lr=renderer_learning_rate if kind == "renderer" else learning_rate,
+            weight_decay=weight_decay if kind.endswith("matrices") else 0.0,
+        )
+        for kind, parameters in sorted(groups.items())
+    ]
+
+
+def group_part(name: str) -> str:
+    """The part that a group of ``parameter_groups`` belongs to, by the group's name."""
+    return name.split()[0]
+
+
+def set_precision(model: nn.Module, low: torch.dtype | None) -> None:
+    """Parameters that learn, and the renderer, in float32; the others in ``low``, or in float32 too if it is None.
+
+    Learning in bfloat16 would lose updates below a 256th of a weight; a renderer in bfloat16 would move limbs by
+    pixels.
+    """
+    for name, parameter in model.named_parameters():
+        exact = low is None or parameter.requires_grad or part_of(name) == "renderer"
+        parameter.data = parameter.data.to(torch.float32 if exact else low)

@@ -1,85 +1,187 @@
-"""From a recipe to a trained model: data, model and trainer put together."""
+"""A run: data, model and the stages of a recipe, each starting from the last, resumable at any point."""
 
+import gc
+import json
+import logging
+import tempfile
 from pathlib import Path
 
 import torch
 
-from skeletonllm.data.examples import RecognitionExamples
-from skeletonllm.data.labels import known_labels
+from skeletonllm.data.examples import Examples
 from skeletonllm.data.recordings import read_all, select
 from skeletonllm.data.sources import load_source
 from skeletonllm.models.processing import SkeletonLLMProcessor
-from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
-from skeletonllm.models.tiny import build_tiny, tiny_backbone
-from skeletonllm.models.trained import find_trained, load_trained
-from skeletonllm.rendering.draction import DrAction
-from skeletonllm.tasks.recognition import build_prompt
-from skeletonllm.training.arguments import ModelArguments, Recipe, check_keywords
+from skeletonllm.models.trained import MODEL_FOLDER, save_trained
+from skeletonllm.training.arguments import Recipe
+from skeletonllm.training.build import build_model
+from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER, Checkpoint, load_checkpoint, load_newest_checkpoint
+from skeletonllm.training.distributed import Ranks, process_group
+from skeletonllm.training.engine import load_deepspeed_config
+from skeletonllm.training.lora import attach_lora, has_lora, merge_lora
+from skeletonllm.training.restore import apply_learnt, restore
+from skeletonllm.training.stages import Span, choose, schedule
 from skeletonllm.training.trainer import Trainer
 
-
-def build_model(
-    arguments: ModelArguments, labels: list[str], seed: int
-) -> tuple[SkeletonLLMForConditionalGeneration, SkeletonLLMProcessor]:
-    """The recipe's model and processor: untrained, from a backbone's weights, or from a model of ours."""
-    if not arguments.renderer.get("published"):
-        check_keywords(DrAction.__init__, arguments.renderer, "model.renderer")
-    if arguments.backbone == "tiny":
-        sizes = dict(arguments.tiny)
-        if arguments.image_size is not None:
-            sizes["image_size"] = arguments.image_size
-        check_keywords(tiny_backbone, sizes, "model.tiny")
-        # The labels of every data set, so that a model that goes on with another one has its words already.
-        texts = [build_prompt(labels), *sorted({*labels, *known_labels()})]
-        return build_tiny(
-            texts, seed=seed, renderer=arguments.renderer, num_frames=arguments.num_frames,
-            normalize=arguments.normalize, face_camera=arguments.face_camera, **sizes,
-        )  # fmt: skip
-    if find_trained(arguments.backbone) is not None:
-        return _trained_further(arguments)
-    from transformers import AutoTokenizer
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # the renderer's start
-        model = SkeletonLLMForConditionalGeneration.from_backbone(
-            arguments.backbone, renderer=arguments.renderer, num_frames=arguments.num_frames,
-            image_size=arguments.image_size, normalize=arguments.normalize,
-        )  # fmt: skip
-    tokenizer = AutoTokenizer.from_pretrained(arguments.backbone)
-    return model, SkeletonLLMProcessor.for_model(model.config, tokenizer, face_camera=arguments.face_camera)
+logger = logging.getLogger(__name__)
 
 
-def _trained_further(arguments: ModelArguments) -> tuple[SkeletonLLMForConditionalGeneration, SkeletonLLMProcessor]:
-    """A trained model with the recipe's frames and view. Its renderer keeps its weights, which fit any geometry.
+def train(
+    recipe: Recipe,
+    folder: str | Path,
+    *,
+    stage: str = "all",
+    resume: bool = False,
+    start: str | Path | None = None,
+    deepspeed: str | Path | None = None,
+) -> Path:
+    """Train by a recipe into a folder, as one of the processes of a launcher or alone.
+
+    Args:
+        recipe: what to do.
+        folder: of the run; ``model/`` in it is the trained model with its adapters merged, for ``from_pretrained``.
+        stage: one of the recipe's stages, or ``all`` of them in order.
+        resume: go on from the newest whole checkpoint in the folder, wherever it is.
+        start: a checkpoint, or a run's folder, of which to take everything trained so far, before the first stage.
+        deepspeed: a DeepSpeed configuration file; None: plain torch.
+
+    Returns:
+        The folder of the trained model.
 
     Raises:
-        ValueError: the recipe asks for a renderer with other weights than the model has.
+        FileExistsError: the folder holds a run already and ``resume`` is not set.
+        ValueError: recipe, data, checkpoint and configuration do not go together.
+        FloatingPointError, SystemExit: see ``Trainer.train``.
     """
-    trained = load_trained(arguments.backbone)
-    renderer = DrAction.from_settings(arguments.renderer)
-    try:
-        renderer.load_state_dict(trained.model.renderer.state_dict())
-    except RuntimeError as error:
-        raise ValueError(f"{arguments.backbone}: its renderer does not fit model.renderer: {error}") from error
-    trained.model.renderer = renderer
-    config = trained.model.config
-    config.renderer, config.num_frames = renderer.settings, arguments.num_frames
-    trained.processor.num_frames, trained.processor.face_camera = arguments.num_frames, arguments.face_camera
-    return trained.model, trained.processor
+    config = None if deepspeed is None else load_deepspeed_config(deepspeed)
+    with process_group(always=config is not None) as ranks:
+        run = Run(recipe, Path(folder), ranks, config, stage, start)
+        return run.train(resume)
 
 
-def train(recipe: Recipe, folder: str | Path, resume: bool = False) -> Path:
-    """Train by a recipe into a folder and return the folder of the trained model."""
-    data, settings = recipe.data, recipe.optimization
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    torch.manual_seed(settings.seed)
-    recordings = read_all(
-        select(load_source(data.source, data.root, **data.options), data.split, data.where), progress="reading"
-    )
-    labels = sorted({recording.label for recording, _ in recordings})
-    model, processor = build_model(recipe.model, labels, settings.seed)
-    examples = RecognitionExamples(
-        recordings, processor, settings.batch_size, recipe.augmentation, data.fewer_candidates, settings.seed
-    )
-    return Trainer(model, processor, examples, recipe, Path(folder)).train(resume)
+def rehearse(recipe: Recipe, *, stage: str = "all", deepspeed: str | Path | None = None) -> list[dict]:
+    """Build everything and do two steps of each stage, without writing anything.
+
+    Returns:
+        For each stage its name, steps, seconds per step, expected seconds, and the peak of memory so far in GiB.
+    """
+    config = None if deepspeed is None else load_deepspeed_config(deepspeed)
+    with process_group(always=config is not None) as ranks, tempfile.TemporaryDirectory() as folder:
+        return Run(recipe, Path(folder), ranks, config, stage, None).rehearse()
+
+
+class Run:
+    """The stages of a recipe, in one process of those that share the work."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        ranks: Ranks,
+        deepspeed: dict | None,
+        stage: str,
+        start: str | Path | None,
+    ):
+        self.recipe, self.folder, self.ranks, self.deepspeed = recipe, folder, ranks, deepspeed
+        self.start = None if start is None else load_checkpoint(Path(start))
+        data, settings = recipe.data, recipe.optimization
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        recordings = select(load_source(data.source, data.root, **data.options), data.split, data.where)
+        if len(recordings) < settings.batch_size:
+            raise ValueError(f"{len(recordings)} recordings are fewer than the batch size {settings.batch_size}")
+        self.recordings = read_all(recordings, progress="reading" if ranks.is_first else None)
+        self.labels = sorted({recording.label for recording, _ in self.recordings})
+        self.spans = schedule(recipe.stages, len(self.recordings) // settings.batch_size)
+        self.chosen = choose(self.spans, stage)
+        for span in self.chosen:  # what a later stage lacks is told before the first one begins
+            self._examples(span, None)
+
+    def train(self, resume: bool) -> Path:
+        found = self._found(resume)
+        model_folder = self.folder / MODEL_FOLDER
+        trainer = None
+        for span in self.chosen:
+            if found is not None and found.step >= span.last:
+                continue
+            trainer = self._trainer(span, found)
+            if self.ranks.is_first:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                (self.folder / "recipe.json").write_text(json.dumps(self.recipe.as_dict(), indent=1))
+            self.ranks.barrier()
+            trainer.train()
+            trainer = None
+            gc.collect()  # a backbone of many gigabytes, before the next one is loaded
+            found = load_newest_checkpoint(self.folder / CHECKPOINT_FOLDER)
+        if self.ranks.is_first:
+            trained = restore(found)
+            merge_lora(trained.model)
+            save_trained(model_folder, trained)
+        self.ranks.barrier()
+        return model_folder
+
+    def rehearse(self) -> list[dict]:
+        reports = []
+        for span in self.chosen:
+            facts = self._trainer(span, None).rehearse()
+            gc.collect()
+            steps = span.last - span.first
+            reports.append(dict(stage=span.name, steps=steps, **facts, seconds=steps * facts["seconds_per_step"]))
+        return reports
+
+    def _found(self, resume: bool) -> Checkpoint | None:
+        """The checkpoint to go on from."""
+        checkpoints = self.folder / CHECKPOINT_FOLDER
+        if not resume:
+            if any(checkpoints.glob("step-*")) or (self.folder / MODEL_FOLDER).exists():
+                raise FileExistsError(f"{self.folder} holds a run already; resume it, or choose another folder")
+            return None
+        found = load_newest_checkpoint(checkpoints)
+        if found is None:
+            if (self.folder / MODEL_FOLDER).exists():
+                raise FileExistsError(f"{self.folder} holds a finished run and no checkpoint to go on from")
+            logger.warning("%s holds no checkpoint; the run begins anew", checkpoints)
+            return None
+        if found.state["recipe"] != self.recipe.as_dict():
+            raise ValueError(f"{checkpoints}: the run was begun with another recipe; see recipe.json there")
+        logger.warning("resumed at step %d of %d", found.step, self.spans[-1].last)
+        return found
+
+    def _trainer(self, span: Span, found: Checkpoint | None) -> Trainer:
+        """A fresh model with everything learnt so far, about to begin a stage or to go on within it."""
+        recipe, settings = self.recipe, self.recipe.optimization
+        torch.manual_seed(settings.seed)
+        model, processor = build_model(recipe.model, self.labels, settings.seed)
+        learnt = {**(self.start.tensors["model"] if self.start else {}), **(found.tensors["model"] if found else {})}
+        apply_learnt(model, learnt, recipe)
+        if "lora" in span.stage.train and not has_lora(model):
+            attach_lora(model, recipe.model.lora, settings.seed)
+        ends = [span.last for span in self.spans]
+        trainer = Trainer(
+            model,
+            processor,
+            self._examples(span, processor),
+            recipe,
+            span,
+            self.folder,
+            self.ranks,
+            self.deepspeed,
+            learnt,
+            ends,
+        )
+        if found is not None and span.first < found.step < span.last:
+            trainer.restore(found)
+        return trainer
+
+    def _examples(self, span: Span, processor: SkeletonLLMProcessor | None) -> Examples:
+        recipe = self.recipe
+        return Examples(
+            self.recordings,
+            processor,
+            recipe.optimization.batch_size,
+            recipe.augmentation,
+            span.stage.tasks,
+            recipe.data.fewer_candidates,
+            variants=span.stage.variants,
+            seed=recipe.optimization.seed,
+        )

@@ -1,197 +1,344 @@
-"""The training loop."""
+"""The training loop of one stage."""
 
+import copy
 import json
 import logging
 import math
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm import tqdm
-from transformers import get_cosine_schedule_with_warmup
+from transformers.modeling_layers import GradientCheckpointingLayer
 
-from skeletonllm.data.examples import RecognitionExamples
+from skeletonllm.data.examples import Examples
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
-from skeletonllm.models.trained import MODEL_FOLDER, Trained, save_trained
-from skeletonllm.training.arguments import Recipe
-from skeletonllm.training.checkpoint import load_newest_checkpoint, pack_optimizer, save_checkpoint, unpack_optimizer
-from skeletonllm.training.faults import StopRequest
-from skeletonllm.training.parts import parameter_groups, set_trainable
+from skeletonllm.rendering.cache import FrameCache
+from skeletonllm.training.arguments import OptimizationArguments, Recipe
+from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER, Checkpoint, save_checkpoint
+from skeletonllm.training.distributed import Ranks
+from skeletonllm.training.engine import EngineSettings, make_engine
+from skeletonllm.training.faults import SIGNALS, StopRequest
+from skeletonllm.training.parts import group_part, parameter_groups, set_precision, set_trainable
+from skeletonllm.training.progress import Log, RendererClock, Window, peak_memory, prefetched, sheet_of
+from skeletonllm.training.stages import Span
 
 logger = logging.getLogger(__name__)
 
+SKIPPED_FILE = "skipped.jsonl"
+# Steps in a row whose loss or gradients are not finite; then something is wrong that skipping does not mend.
+MOST_SKIPPED = 3
+PICTURED_CLIPS = 3
+RENDERER = "renderer."
+
+
+@dataclass
+class Microbatch:
+    """What a rank computes at once: the model's inputs on the CPU, and task and id of each sample."""
+
+    inputs: dict
+    tasks: list[str]
+    ids: list[str]
+
 
 class Trainer:
-    """Trains a model on recognition examples.
+    """Trains a model through one stage.
 
-    Writes ``log.jsonl``, ``checkpoints/step-N`` and, at the end, ``model/``, a folder for ``from_pretrained`` with a
-    ``training.json`` that says which labels were learnt and by which recipe.
+    Writes, from the first rank, ``checkpoints/step-N`` with every parameter that this stage or an earlier one trained,
+    ``log.jsonl``, ``tensorboard/`` and ``pictures/``. Nothing random is carried from step to step: order, augmentation
+    and dropout of a step depend on the seed, its number and the rank alone.
 
     Args:
         model, processor: what learns, and what prepares its input.
-        examples: batches by step.
+        examples: questions by step.
         recipe: how it learns.
+        span: the stage and its steps.
         folder: where everything is written.
+        ranks: this process among the others.
+        deepspeed: a DeepSpeed configuration, or None for plain torch.
+        learnt: parameters that earlier stages trained, which the checkpoints carry along.
+        ends: steps at which stages end; their checkpoints are kept.
+
+    Raises:
+        ValueError: a batch that the ranks cannot share evenly.
     """
 
     def __init__(
         self,
         model: SkeletonLLMForConditionalGeneration,
         processor: SkeletonLLMProcessor,
-        examples: RecognitionExamples,
+        examples: Examples,
         recipe: Recipe,
+        span: Span,
         folder: Path,
+        ranks: Ranks,
+        deepspeed: dict | None = None,
+        learnt: dict[str, torch.Tensor] | None = None,
+        ends: Sequence[int] = (),
     ):
-        self.model, self.processor, self.examples, self.recipe = model, processor, examples, recipe
-        self.folder = Path(folder)
-        self.checkpoints = self.folder / "checkpoints"
-        settings = recipe.optimization
-        self.total_steps = max(1, round(settings.epochs * examples.steps_per_epoch))
-        set_trainable(model, recipe.train)
-        groups = parameter_groups(model, settings.learning_rate, settings.renderer_learning_rate, settings.weight_decay)
-        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
-        warmup = math.ceil(settings.warmup_share * self.total_steps)
-        self.scheduler = get_cosine_schedule_with_warmup(self.optimizer, warmup, self.total_steps)
-        self.step = 0
+        self.processor, self.examples, self.recipe, self.span = processor, examples, recipe, span
+        self.folder, self.ranks, self.learnt, self.ends = folder, ranks, dict(learnt or {}), ends
+        self.step, self.skipped_in_row = span.first, 0
+        settings, stage = recipe.optimization, span.stage
+        self.low_precision = low_precision(settings, ranks)
+        self.micro_batch_size, self.accumulation = share_batch(settings, ranks)
+        self.image_token = model.config.backbone_config.image_token_id
+        prepare(model, settings, stage.train, self.low_precision, ranks)
+        # Copies, because ZeRO-3 takes the model's own renderer apart: one to draw pictures for people, and one, where
+        # the renderer rests, to draw frames for the cache.
+        self.painter = copy.deepcopy(model.renderer).cpu()
+        self.cache, renderer = None, model.renderer
+        if stage.variants and "renderer" not in stage.train:
+            self.cache, renderer = FrameCache(self.folder / "frames"), copy.deepcopy(model.renderer)
+        self.renderer, self.image_size = renderer, model.config.image_size
+        self.clock = RendererClock(renderer, ranks.device)
+        groups = parameter_groups(model, stage.learning_rate, stage.renderer_learning_rate, settings.weight_decay)
+        self.groups = [group["name"] for group in groups]
+        computing = EngineSettings(
+            self.micro_batch_size, self.accumulation, settings.max_gradient_norm, self.low_precision
+        )
+        self.engine = make_engine(model, groups, computing, ranks, deepspeed)
 
-    def train(self, resume: bool = False) -> Path:
-        """Run to the end and return the folder of the trained model.
+    def train(self) -> None:
+        """Run to the end of the stage, and leave a checkpoint there.
 
         Raises:
-            FileExistsError: the folder holds a run already, and ``resume`` is not set or has nothing to go on from.
-            FloatingPointError: a loss or a gradient that is not finite; no weight was changed by it.
-            SystemExit: stopped by Ctrl-C or SIGTERM after a checkpoint was written; its code is 128 + the signal.
+            FloatingPointError: losses or gradients of three steps in a row were not finite; no weight was changed by
+                them.
+            SystemExit: stopped by a signal to any rank after a checkpoint was written; its code is 128 + the signal.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if resume:
-            self._resume()
-        elif any(self.checkpoints.glob("step-*")) or (self.folder / MODEL_FOLDER).exists():
-            raise FileExistsError(f"{self.folder} holds a run already; resume it, or choose another folder")
-        self._rewind_log()
-        (self.folder / "recipe.json").write_text(json.dumps(self.recipe.as_dict(), indent=1))
-        self.model.train()
-        window = _Window()
-        bar = tqdm(total=self.total_steps, initial=self.step, desc="training", mininterval=1.0)
+        log = Log(self.folder, self.step) if self.ranks.is_first else None
+        bar = tqdm(total=self.span.last, initial=self.step, desc=self.span.name, mininterval=1.0, disable=not log)
+        self._picture(log)
+        window = Window()
         with bar, StopRequest() as stop:
-            while self.step < self.total_steps:
-                window.add(self._one_step())
+            batches = prefetched(self.share_of, self.step, self.span.last)
+            while self.step < self.span.last:
+                begin = time.perf_counter()
+                microbatches = next(batches)
+                waited = time.perf_counter() - begin
+                facts = self._one_step(microbatches, stop.signal_number)
+                signal_number = facts.pop("signal_number")
+                window.add({**facts, "data_seconds": waited, "seconds": time.perf_counter() - begin})
                 bar.update()
-                if self.step % self.recipe.log_every == 0 or self.step == self.total_steps:
-                    line = self._log(window)
-                    bar.set_postfix(loss=f"{line['loss']:.3f}")
-                    window = _Window()
-                if self.step == self.total_steps:
-                    break
-                if self.step % self.recipe.save_every == 0 or stop.signal_number is not None:
+                done = self.step == self.span.last
+                if done or self.step % self.recipe.log_every == 0:
+                    if log:
+                        log.write(self._line(window))
+                    window = Window()
+                if self.recipe.pictures_every and (done or self.step % self.recipe.pictures_every == 0):
+                    self._picture(log)
+                if done or signal_number or self.step % self.recipe.save_every == 0:
                     self.save()
-                if stop.signal_number is not None:
+                if signal_number:
                     logger.warning("stopped after step %d; go on with --resume", self.step)
-                    raise SystemExit(128 + stop.signal_number)
-        return self._finish()
+                    raise SystemExit(128 + signal_number)
+        if log:
+            log.close()
+        self.engine.close()
 
-    def _one_step(self) -> dict:
-        begin = time.perf_counter()
-        examples = self.examples.batch(self.step)
-        inputs = self.processor(
-            [example.clip for example in examples],
-            [example.prompt for example in examples],
-            [example.answer for example in examples],
-        )
-        clips = inputs.pop("clips")
-        prepared = time.perf_counter()
-        frames = self.model.render(clips)
-        rendered = time.perf_counter()
-        loss = self.model(**inputs, frames=frames).loss
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"step {self.step}: loss is {loss.item()} on {[e.id for e in examples]}")
-        loss.backward()
-        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        norm = torch.nn.utils.clip_grad_norm_(parameters, self.recipe.optimization.max_gradient_norm)
-        if not torch.isfinite(norm):
-            raise FloatingPointError(f"step {self.step}: gradient norm is {norm.item()} on {[e.id for e in examples]}")
-        self.optimizer.step()
-        self.scheduler.step()
-        self.optimizer.zero_grad()
+    def rehearse(self) -> dict[str, float]:
+        """Do two steps and say what the second, which has nothing left to warm up, took; nothing is written."""
+        for step in (self.span.first, self.span.first + 1):
+            begin = time.perf_counter()
+            self._one_step(self.share_of(step), None)
+            seconds = time.perf_counter() - begin
+        self.engine.close()
+        return dict(seconds_per_step=seconds, memory_gib=peak_memory(self.ranks.device))
+
+    def share_of(self, step: int) -> list[Microbatch]:
+        """What this rank computes in a step."""
+        settings, size = self.recipe.optimization, self.micro_batch_size
+        questions = self.examples.questions(step)
+        if settings.group_by_length:
+            # Neighbours in this order meet on different ranks at the same time, so that none waits for another.
+            questions.sort(key=lambda question: len(question.prompt) + len(question.answer))
+        microbatches = []
+        for number in range(self.accumulation):
+            begin = (number * self.ranks.world_size + self.ranks.rank) * size
+            examples = [self.examples.example(question) for question in questions[begin : begin + size]]
+            inputs = self.processor(
+                [example.clip for example in examples],
+                [example.prompt for example in examples],
+                [example.answer for example in examples],
+                row_length=settings.row_length,
+            )
+            microbatches.append(
+                Microbatch(inputs, [example.task for example in examples], [example.id for example in examples])
+            )
+        return microbatches
+
+    def _one_step(self, microbatches: list[Microbatch], signal_number: int | None) -> dict[str, float]:
+        """Change the weights once and tell, the same on every rank, what happened."""
+        torch.manual_seed(mixed_seed(self.recipe.optimization.seed, self.step, self.ranks.rank))
+        tasks = sorted(self.span.stage.tasks)
+        losses, counts = torch.zeros(len(tasks), dtype=torch.float64), torch.zeros(len(tasks), dtype=torch.float64)
+        visual = text = 0
+        for number, microbatch in enumerate(microbatches):
+            outputs = self.engine.forward(**self._to_device(microbatch.inputs), use_cache=False)
+            self.engine.backward(outputs.sample_losses.mean(), last=number + 1 == len(microbatches))
+            self.clock.end()
+            for task, loss in zip(microbatch.tasks, outputs.sample_losses.detach().double().cpu(), strict=True):
+                losses[tasks.index(task)] += loss
+                counts[tasks.index(task)] += 1
+            ids = microbatch.inputs["input_ids"]
+            seen = int((ids == self.image_token).sum())
+            visual, text = visual + seen, text + _filled(microbatch.inputs) - seen
+        signals = torch.tensor([float(number == signal_number) for number in SIGNALS], dtype=torch.float64)
+        measured = torch.tensor([visual, text, self.clock.seconds() / self.ranks.world_size], dtype=torch.float64)
+        pieces = [signals, measured, losses, counts, self.engine.gradient_squares()]
+        # One collective for all that the ranks have to agree on, before any weight changes.
+        pieces = self.ranks.sum(torch.cat(pieces)).split([len(piece) for piece in pieces])
+        signals, measured, losses, counts, squares = pieces
+        norm = float(squares.sum().sqrt())
+        finite = math.isfinite(norm) and bool(losses.isfinite().all())
+        if finite:
+            factor = self.span.learning_rate_factor(self.step, self.recipe.optimization.warmup_share)
+            self.engine.step(factor, norm)
+            self.skipped_in_row = 0
+        else:
+            self._skip(losses, norm)
+            losses, counts, squares, norm = losses * 0, counts * 0, torch.zeros_like(squares), 0.0
         self.step += 1
-        end = time.perf_counter()
+        facts = dict(zip(("visual_tokens", "text_tokens", "renderer_seconds"), measured.tolist(), strict=True))
+        facts |= {f"loss/{task}": value for task, value in zip(tasks, losses.tolist(), strict=True)}
+        facts |= {f"samples/{task}": value for task, value in zip(tasks, counts.tolist(), strict=True)}
+        facts["gradient_norm"] = norm
+        by_part: dict[str, float] = {}
+        for group, square in zip(self.groups, squares.tolist(), strict=True):
+            by_part[group_part(group)] = by_part.get(group_part(group), 0.0) + square
+        facts |= {f"gradient_norm/{part}": math.sqrt(square) for part, square in by_part.items()}
+        asked = [number for number, count in zip(SIGNALS, signals.tolist(), strict=True) if count]
+        return {**facts, "skipped": float(not finite), "signal_number": asked[0] if asked else None}
+
+    def _to_device(self, inputs: dict) -> dict:
+        moved = {key: value.to(self.ranks.device) for key, value in inputs.items()}
+        if self.cache is not None:
+            moved["frames"] = self.cache.render(self.renderer, moved.pop("clips"), self.image_size)
+        return moved
+
+    def _skip(self, losses: torch.Tensor, norm: float) -> None:
+        """Leave a step out on all ranks, and write down what was in it."""
+        self.engine.discard()
+        self.skipped_in_row += 1
+        ids = [question.id for question in self.examples.questions(self.step)]
+        what = f"loss {float(losses.sum())}, gradient norm {norm}"
+        logger.warning("step %d left out: %s on %s", self.step, what, ", ".join(ids))
+        if self.ranks.is_first:
+            with (self.folder / SKIPPED_FILE).open("a") as file:
+                file.write(json.dumps(dict(step=self.step, what=what, ids=ids)) + "\n")
+        if self.skipped_in_row == MOST_SKIPPED:
+            raise FloatingPointError(
+                f"step {self.step}: {what}; the third step in a row that is not finite; see {SKIPPED_FILE}"
+            )
+
+    def _line(self, window: Window) -> dict:
+        summary = window.summary()
+        factor = self.span.learning_rate_factor(self.step - 1, self.recipe.optimization.warmup_share)
+        rates = {
+            f"learning_rate/{group}": rate * factor for group, rate in zip(self.groups, self.engine.rates, strict=True)
+        }
         return dict(
-            loss=loss.item(), gradient_norm=norm.item(), samples=len(examples), tokens=inputs["input_ids"].numel(),
-            seconds=end - begin, data_seconds=prepared - begin, render_seconds=rendered - prepared,
-        )  # fmt: skip
+            step=self.step,
+            stage=self.span.name,
+            epoch=self.step / self.examples.steps_per_epoch,
+            **summary,
+            **rates,
+            memory_gib=peak_memory(self.ranks.device),
+            eta_seconds=round((self.ends[-1] - self.step) * summary["seconds_per_step"]),
+        )
 
-    def _log(self, window: "_Window") -> dict:
-        rates = {f"learning_rate/{group['name']}": group["lr"] for group in self.optimizer.param_groups}
-        line = dict(step=self.step, epoch=self.step / self.examples.steps_per_epoch, **window.summary(), **rates)
-        line["eta_seconds"] = round((self.total_steps - self.step) * line["seconds_per_step"])
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
-        return line
-
-    def _rewind_log(self) -> None:
-        """Drop the lines of steps that are done again, and a line that a crash cut off."""
-        path = self.folder / "log.jsonl"
-        if path.exists():
-            whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-            path.write_text("".join(line for line in whole if json.loads(line)["step"] <= self.step))
+    def _picture(self, log: Log | None) -> None:
+        """Draw a few clips, always the same, with the renderer as it is now."""
+        if not self.recipe.pictures_every:
+            return
+        learning = self.engine.parameters(RENDERER)
+        if log is None:
+            return
+        self.painter.load_state_dict({**self.painter.state_dict(), **_without_prefix(learning)})
+        labels = self.examples.labels
+        shown = {labels[index * len(labels) // PICTURED_CLIPS] for index in range(PICTURED_CLIPS)}
+        first = {recording.label: sequence for recording, sequence in reversed(self.examples.recordings)}
+        clips = {label: self.processor.sample(first[label]) for label in sorted(shown)}
+        log.picture(sheet_of(self.painter, list(clips.values()), list(clips)), self.step)
 
     def save(self) -> None:
-        """Write a checkpoint of the trainable part and of everything that the next steps depend on."""
-        learning = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
-        tensors = dict(model=learning, optimizer=pack_optimizer(self.optimizer), random=dict(cpu=torch.get_rng_state()))
-        state = dict(scheduler=self.scheduler.state_dict(), recipe=self.recipe.as_dict())
-        save_checkpoint(self.checkpoints, self.step, tensors, state)
+        """Write a checkpoint of everything trained so far; at the end of a stage without the optimiser's state."""
+        learnt = {**self.learnt, **self.engine.parameters()}
+        moments = {} if self.step == self.span.last else self.engine.optimizer_state()
+        if self.ranks.is_first:
+            state = dict(
+                stage=self.span.name,
+                recipe=self.recipe.as_dict(),
+                labels=self.examples.labels,
+                skipped_in_row=self.skipped_in_row,
+            )
+            tensors = dict(model=learnt, optimizer=moments)
+            save_checkpoint(self.folder / CHECKPOINT_FOLDER, self.step, tensors, state, keep=self.ends)
+        self.ranks.barrier()
 
-    def _resume(self) -> None:
-        found = load_newest_checkpoint(self.checkpoints)
-        if found is None:
-            if (self.folder / MODEL_FOLDER).exists():
-                raise FileExistsError(f"{self.folder} holds a finished run and no checkpoint to go on from")
-            logger.warning("%s holds no checkpoint; the run begins anew", self.checkpoints)
-            return
-        step, tensors, state = found
-        if state["recipe"] != self.recipe.as_dict():
-            raise ValueError(f"{self.checkpoints}: the run was begun with another recipe; see recipe.json there")
-        learning = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
-        if learning.keys() != tensors["model"].keys():
-            differing = sorted(learning.keys() ^ tensors["model"].keys())
-            raise ValueError(f"{self.checkpoints}: the checkpoint and the model differ in {', '.join(differing[:5])}")
-        with torch.no_grad():
-            for name, parameter in learning.items():
-                parameter.copy_(tensors["model"][name])
-        unpack_optimizer(self.optimizer, tensors["optimizer"])
-        self.scheduler.load_state_dict(state["scheduler"])
-        for group, rate in zip(self.optimizer.param_groups, self.scheduler.get_last_lr(), strict=True):
-            group["lr"] = rate
-        torch.set_rng_state(tensors["random"]["cpu"])
-        self.step = step
-        logger.warning("resumed at step %d of %d", step, self.total_steps)
-
-    def _finish(self) -> Path:
-        self.model.eval()
-        final = self.folder / MODEL_FOLDER
-        save_trained(final, Trained(self.model, self.processor, self.examples.labels, self.recipe.as_dict()))
-        return final
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint of this stage, whose parameters the model has already."""
+        self.engine.load_optimizer_state(checkpoint.tensors["optimizer"])
+        self.step, self.skipped_in_row = checkpoint.step, checkpoint.state["skipped_in_row"]
 
 
-class _Window:
-    """Sums over the steps between two log lines."""
+def share_batch(settings: OptimizationArguments, ranks: Ranks) -> tuple[int, int]:
+    """Samples per microbatch, and microbatches per step, of each rank.
 
-    def __init__(self):
-        self.steps: list[dict] = []
+    Raises:
+        ValueError: the batch cannot be shared evenly.
+    """
+    share, rest = divmod(settings.batch_size, ranks.world_size)
+    if rest:
+        raise ValueError(f"batch_size {settings.batch_size} cannot be shared evenly by {ranks.world_size} processes")
+    micro = settings.micro_batch_size or share
+    if share % micro:
+        raise ValueError(f"a process has {share} samples per step, no multiple of micro_batch_size {micro}")
+    return micro, share // micro
 
-    def add(self, step: dict) -> None:
-        self.steps.append(step)
 
-    def summary(self) -> dict:
-        total = {key: sum(step[key] for step in self.steps) for key in self.steps[0]}
-        count, seconds = len(self.steps), total["seconds"]
-        return dict(
-            loss=total["loss"] / count,
-            gradient_norm=total["gradient_norm"] / count,
-            seconds_per_step=seconds / count,
-            samples_per_second=total["samples"] / seconds,
-            tokens_per_second=total["tokens"] / seconds,
-            data_share=total["data_seconds"] / seconds,
-            render_forward_share=total["render_seconds"] / seconds,
-        )
+def low_precision(settings: OptimizationArguments, ranks: Ranks) -> torch.dtype | None:
+    """The type of what rests and of autocast, None for float32 throughout."""
+    wanted = settings.precision == "bfloat16" or (settings.precision == "auto" and ranks.device.type == "cuda")
+    return torch.bfloat16 if wanted else None
+
+
+def prepare(
+    model: SkeletonLLMForConditionalGeneration,
+    settings: OptimizationArguments,
+    parts: Sequence[str],
+    low: torch.dtype | None,
+    ranks: Ranks,
+) -> None:
+    """Make a model ready to learn: its parts, their types, its device, and how its layers compute."""
+    set_trainable(model, parts)
+    set_precision(model, low)
+    model.to(ranks.device)
+    if settings.activation_checkpointing:
+        model.backbone.gradient_checkpointing_enable(gradient_checkpointing_kwargs=dict(use_reentrant=False))
+    if settings.compile:
+        for module in model.backbone.modules():
+            if isinstance(module, GradientCheckpointingLayer):  # the layers of transformers' towers and decoders
+                module.compile()
+    model.train()
+
+
+def mixed_seed(*numbers: int) -> int:
+    """One seed of several numbers. Torch looks at the low 32 bits of a seed only, so they are mixed into these."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def _filled(inputs: dict) -> int:
+    """Tokens that are not padding."""
+    if "sample_ids" in inputs:
+        return int((inputs["sample_ids"] >= 0).sum())
+    return int(inputs["attention_mask"].sum())
+
+
+def _without_prefix(parameters: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(RENDERER): value for name, value in parameters.items()}

@@ -1,0 +1,85 @@
+"""A recipe's model and processor."""
+
+import torch
+
+from skeletonllm.data.labels import known_labels
+from skeletonllm.models.processing import SkeletonLLMProcessor
+from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
+from skeletonllm.models.tiny import build_tiny, tiny_backbone
+from skeletonllm.models.trained import find_trained, load_trained
+from skeletonllm.rendering.draction import DrAction
+from skeletonllm.skeleton.synthesis import ACTIONS, describe
+from skeletonllm.tasks import discrimination, rationale, recognition
+from skeletonllm.training.arguments import ModelArguments, check_keywords
+
+
+def build_model(
+    arguments: ModelArguments, labels: list[str], seed: int
+) -> tuple[SkeletonLLMForConditionalGeneration, SkeletonLLMProcessor]:
+    """The recipe's model and processor: untrained, from a backbone's weights, or from a model of ours.
+
+    Same arguments, same model, on every rank and again when a checkpoint is restored.
+    """
+    model, processor = _build(arguments, labels, seed)
+    if arguments.renderer_weights:
+        model.renderer = DrAction.from_published(arguments.renderer_weights)
+        model.config.renderer = model.renderer.settings
+    return model, processor
+
+
+def _build(
+    arguments: ModelArguments, labels: list[str], seed: int
+) -> tuple[SkeletonLLMForConditionalGeneration, SkeletonLLMProcessor]:
+    if not arguments.renderer.get("published"):
+        check_keywords(DrAction.__init__, arguments.renderer, "model.renderer")
+    if arguments.backbone == "tiny":
+        sizes = dict(arguments.tiny)
+        if arguments.image_size is not None:
+            sizes["image_size"] = arguments.image_size
+        check_keywords(tiny_backbone, sizes, "model.tiny")
+        return build_tiny(
+            tiny_texts(labels), seed=seed, renderer=arguments.renderer, num_frames=arguments.num_frames,
+            normalize=arguments.normalize, face_camera=arguments.face_camera, **sizes,
+        )  # fmt: skip
+    if find_trained(arguments.backbone) is not None:
+        return _trained_further(arguments)
+    from transformers import AutoTokenizer
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # the renderer's start
+        model = SkeletonLLMForConditionalGeneration.from_backbone(
+            arguments.backbone, renderer=arguments.renderer, num_frames=arguments.num_frames,
+            image_size=arguments.image_size, normalize=arguments.normalize, attn_implementation=arguments.attention,
+        )  # fmt: skip
+    tokenizer = AutoTokenizer.from_pretrained(arguments.backbone)
+    return model, SkeletonLLMProcessor.for_model(model.config, tokenizer, face_camera=arguments.face_camera)
+
+
+def tiny_texts(labels: list[str]) -> list[str]:
+    """What a tiny tokenizer learns its words from: the questions of every task and the answers to them.
+
+    The labels of every data set are among them, so that a model that goes on with another one has its words already.
+    """
+    texts = [recognition.build_prompt(labels), *sorted({*labels, *known_labels()})]
+    texts += [discrimination.build_prompt(labels[0]), discrimination.YES, discrimination.NO]
+    reasons = (describe(action, performer=performer) for action in ACTIONS for performer in range(4))
+    return [*texts, rationale.build_prompt(), *(rationale.build_target(text, labels[0]) for text in reasons)]
+
+
+def _trained_further(arguments: ModelArguments) -> tuple[SkeletonLLMForConditionalGeneration, SkeletonLLMProcessor]:
+    """A trained model with the recipe's frames and view. Its renderer keeps its weights, which fit any geometry.
+
+    Raises:
+        ValueError: the recipe asks for a renderer with other weights than the model has.
+    """
+    trained = load_trained(arguments.backbone)
+    renderer = DrAction.from_settings(arguments.renderer)
+    try:
+        renderer.load_state_dict(trained.model.renderer.state_dict())
+    except RuntimeError as error:
+        raise ValueError(f"{arguments.backbone}: its renderer does not fit model.renderer: {error}") from error
+    trained.model.renderer = renderer
+    config = trained.model.config
+    config.renderer, config.num_frames = renderer.settings, arguments.num_frames
+    trained.processor.num_frames, trained.processor.face_camera = arguments.num_frames, arguments.face_camera
+    return trained.model, trained.processor

@@ -1,0 +1,110 @@
+"""The processes of a run: who they are, what they agree on, how they part."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed
+
+# Collectives of CPU processes that wait longer than this end with an error instead of hanging.
+TIMEOUT = timedelta(minutes=30)
+_VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among the others: its number, theirs, its number on this machine, the device it computes on."""
+
+    rank: int = 0
+    world_size: int = 1
+    local_rank: int = 0
+    device: torch.device = torch.device("cpu")
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """The sum of everyone's values, the same to the bit on every rank."""
+        if self.world_size > 1:
+            values = values.to(self.device)
+            torch.distributed.all_reduce(values)
+        return values.cpu()
+
+    def barrier(self) -> None:
+        if self.world_size > 1:
+            torch.distributed.barrier()
+
+
+def launched() -> bool:
+    """Whether torchrun, deepspeed or srun started this process as one of a group."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
+@contextmanager
+def process_group(always: bool = False) -> Iterator[Ranks]:
+    """Join the processes that a launcher started, each on its own GPU if there are GPUs; part from them in the end.
+
+    Args:
+        always: make a group also of a single process that no launcher started, as DeepSpeed wants one.
+
+    Raises:
+        ValueError: the launcher left out one of the variables that torch.distributed needs.
+    """
+    if not launched():
+        if not always:
+            device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+            yield Ranks(device=device)
+            return
+        os.environ.update(RANK="0", WORLD_SIZE="1", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=_free_port())
+    lacking = [name for name in _VARIABLES if name not in os.environ]
+    if lacking:
+        raise ValueError(f"this process was launched as one of several, but {', '.join(lacking)} are not set")
+    local_rank = int(os.environ["LOCAL_RANK"])
+    if torch.cuda.is_available():
+        device, backend = torch.device("cuda", local_rank), "nccl"
+        torch.cuda.set_device(device)
+    else:
+        device, backend = torch.device("cpu"), "gloo"
+    torch.distributed.init_process_group(backend, timeout=TIMEOUT)
+    try:
+        yield Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size(), local_rank, device)
+        torch.distributed.barrier()
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def is_first_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def leave_if_launched() -> Iterator[None]:
+    """End a process that was one of a group at once when its work is done or it was told to stop.
+
+    The threads of gloo outlive ``destroy_process_group`` while DeepSpeed holds the group; about one in a hundred
+    processes that end the usual way is then aborted by them, after all work is done.
+    """
+    group = launched()
+    code = 0
+    try:
+        yield
+    except SystemExit as stop:
+        if not group or not isinstance(stop.code, int):
+            raise
+        code = stop.code
+    if group:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])

@@ -1,0 +1,197 @@
+"""What one sees of a run: a bar, log lines, TensorBoard, and pictures of what the renderer draws."""
+
+import json
+import logging
+import resource
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from tqdm import tqdm
+
+from skeletonllm.rendering import video
+from skeletonllm.rendering.draction import DrAction
+from skeletonllm.skeleton.sequence import Clip
+
+logger = logging.getLogger(__name__)
+
+LOG_FILE = "log.jsonl"
+PICTURE_SIZE, PICTURE_FRAMES = 224, 6
+GIBIBYTE = 2**30
+
+
+class Log:
+    """``log.jsonl`` and ``tensorboard/`` in a run's folder, and one line on the screen for each of theirs.
+
+    Args:
+        folder: of the run.
+        step: steps done already; lines of later ones, which are done again, are dropped, and so is a line that a crash
+            cut off.
+    """
+
+    def __init__(self, folder: Path, step: int):
+        self.path = folder / LOG_FILE
+        if self.path.exists():
+            whole = [line for line in self.path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+            self.path.write_text("".join(line for line in whole if json.loads(line)["step"] <= step))
+        self.board = _tensorboard(folder / "tensorboard", step)
+
+    def write(self, line: dict) -> None:
+        with self.path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        if self.board is not None:
+            for key, value in line.items():
+                if isinstance(value, int | float) and key != "step":
+                    self.board.add_scalar(key, value, line["step"])
+        tqdm.write(describe(line))
+
+    def picture(self, sheet: Image.Image, step: int) -> None:
+        """What the renderer draws after a step, in ``pictures/``."""
+        video.write_png(self.path.parent / "pictures" / f"step-{step:06d}.png", sheet)
+        if self.board is not None:
+            self.board.add_image("renderer", np.asarray(sheet), step, dataformats="HWC")
+
+    def close(self) -> None:
+        if self.board is not None:
+            self.board.close()
+
+
+def _tensorboard(folder: Path, step: int):
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        logger.warning("TensorBoard is not installed (pip install tensorboard); %s has the same lines", LOG_FILE)
+        return None
+    return SummaryWriter(str(folder), purge_step=step + 1)
+
+
+def describe(line: dict) -> str:
+    """A log line for people."""
+    losses = " ".join(f"{key.removeprefix('loss/')} {line[key]:.3f}" for key in line if key.startswith("loss/"))
+    norms = " ".join(f"{key.split('/')[1]} {line[key]:.2g}" for key in line if key.startswith("gradient_norm/"))
+    rates = " ".join(f"{key.split('/')[1]} {line[key]:.1e}" for key in line if key.startswith("learning_rate/"))
+    eta = time.strftime("%H:%M:%S", time.gmtime(line["eta_seconds"] % 86400))
+    days = f"{line['eta_seconds'] // 86400} d " if line["eta_seconds"] >= 86400 else ""
+    return (
+        f"{line['stage']} step {line['step']} | loss {losses} | gradient {norms} | rate {rates} | "
+        f"{line['samples_per_second']:.1f} samples/s, {line['visual_tokens_per_second']:.0f} visual and "
+        f"{line['text_tokens_per_second']:.0f} text tokens/s | {line['memory_gib']:.1f} GiB | "
+        f"renderer {line['renderer_share']:.0%}, data wait {line['data_wait_share']:.0%} | ETA {days}{eta}"
+    )
+
+
+class Window:
+    """Sums over the steps between two log lines."""
+
+    def __init__(self):
+        self.steps = 0
+        self.totals: dict[str, float] = {}
+
+    def add(self, facts: dict[str, float]) -> None:
+        self.steps += 1
+        for key, value in facts.items():
+            self.totals[key] = self.totals.get(key, 0.0) + value
+
+    def summary(self) -> dict[str, float]:
+        """Means per step, sample or second of what ``Trainer`` counts."""
+        total, seconds = self.totals, self.totals["seconds"]
+        tasks = [key.removeprefix("samples/") for key in total if key.startswith("samples/")]
+        samples = sum(total[f"samples/{task}"] for task in tasks)
+        losses = {f"loss/{task}": total[f"loss/{task}"] / total[f"samples/{task}"] for task in tasks
+                  if total[f"samples/{task}"]}  # fmt: skip
+        counted = max(1, self.steps - total["skipped"])
+        norms = {key: value / counted for key, value in total.items() if key.startswith("gradient_norm")}
+        return dict(
+            # None if every step was skipped.
+            loss=sum(total[f"loss/{task}"] for task in tasks) / samples if samples else None,
+            **losses,
+            **norms,
+            seconds_per_step=seconds / self.steps,
+            samples_per_second=samples / seconds,
+            visual_tokens_per_second=total["visual_tokens"] / seconds,
+            text_tokens_per_second=total["text_tokens"] / seconds,
+            renderer_share=total["renderer_seconds"] / seconds,
+            data_wait_share=total["data_seconds"] / seconds,
+            skipped=int(total["skipped"]),
+        )
+
+
+def peak_memory(device: torch.device) -> float:
+    """The most memory that this process ever held, GiB: of the GPU it computes on, else of the machine."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / GIBIBYTE
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIBIBYTE
+
+
+class RendererClock:
+    """Seconds that a renderer takes in forward and backward passes.
+
+    Its backward pass is the last of a step: it lasts from the gradient's arrival at the pictures to the end, under
+    data parallelism with the wait for the other ranks.
+    """
+
+    def __init__(self, renderer: nn.Module, device: torch.device):
+        self.cuda = device.type == "cuda"
+        self.spans: list[tuple[Any, Any]] = []
+        self.begun: Any = None
+        renderer.register_forward_pre_hook(lambda *_: self._begin())
+        renderer.register_forward_hook(self._drawn)
+
+    def _now(self):
+        if not self.cuda:
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def _begin(self) -> None:
+        self.begun = self._now()
+
+    def _drawn(self, _module: nn.Module, _inputs: tuple, frames: torch.Tensor) -> None:
+        self.end()
+        if frames.requires_grad:
+            frames.register_hook(lambda _: self._begin())
+
+    def end(self) -> None:
+        """Called when a backward pass is over; without one that reached the renderer it does nothing."""
+        if self.begun is not None:
+            self.spans.append((self.begun, self._now()))
+            self.begun = None
+
+    def seconds(self) -> float:
+        """Since the last call. On a GPU this waits for it."""
+        if self.cuda:
+            torch.cuda.synchronize()
+            total = sum(begin.elapsed_time(end) for begin, end in self.spans) / 1000
+        else:
+            total = sum(end - begin for begin, end in self.spans)
+        self.spans.clear()
+        return total
+
+
+def prefetched(prepare: Callable[[int], Any], first: int, last: int) -> Iterator[Any]:
+    """``prepare(first)`` to ``prepare(last - 1)``, each made in a thread while the one before is used."""
+    with ThreadPoolExecutor(1, thread_name_prefix="data") as executor:
+        following = executor.submit(prepare, first)
+        for number in range(first, last):
+            current = following.result()
+            if number + 1 < last:
+                following = executor.submit(prepare, number + 1)
+            yield current
+
+
+@torch.no_grad()
+def sheet_of(renderer: DrAction, clips: Sequence[Clip], titles: Sequence[str]) -> Image.Image:
+    """A contact sheet of clips, one row each."""
+    rows = []
+    for clip, title in zip(clips, titles, strict=True):
+        frames = renderer.render(clip, image_size=PICTURE_SIZE)[0].cpu()
+        shown = torch.linspace(0, len(frames) - 1, min(PICTURE_FRAMES, len(frames))).round().long()
+        rows.append(video.contact_sheet(frames[shown], title=title, columns=PICTURE_FRAMES))
+    return video.stack_sheets(rows)
