@@ -13,9 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-# Dense bfloat16 operations per second with float32 sums, as the vendor states them for SXM modules (PCIe boards
-# are slower), by a part of the device's name. Sparse figures, which are twice as large, do not count.
-PEAK_OPERATIONS = {"H200": 989.4e12, "H100": 989.4e12, "B200": 2250e12, "A100": 312e12}
+from skeletonllm.training.planning.hardware import HARDWARE
 
 _FUSED = ("flash_attention", "efficient_attention", "cudnn_attention", "flash_attention_for_cpu")
 _FORWARD = {getattr(torch.ops.aten, f"_scaled_dot_product_{kind}") for kind in _FUSED}
@@ -23,8 +21,8 @@ _BACKWARD = {getattr(torch.ops.aten, f"_scaled_dot_product_{kind}_backward") for
 
 
 def peak_operations(device_name: str) -> float | None:
-    """Dense bfloat16 operations per second by the data sheet, None for a device that is not in the table."""
-    return next((peak for part, peak in PEAK_OPERATIONS.items() if part in device_name), None)
+    """Dense bfloat16 operations per second by the vendor's data sheet, None for a device that the planner has not."""
+    return next((kind.flops for key, kind in HARDWARE.items() if key.upper() in device_name), None)
 
 
 class StepOperations(TorchDispatchMode):
