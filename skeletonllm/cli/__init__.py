@@ -12,6 +12,7 @@ COMMANDS = {
     "render": "skeletonllm.cli.render",
     "inspect": "skeletonllm.cli.inspect",
     "train": "skeletonllm.cli.train",
+    "plan": "skeletonllm.cli.plan",
     "evaluate": "skeletonllm.cli.evaluate",
     "ask": "skeletonllm.cli.ask",
     "demo": "skeletonllm.cli.demo",
