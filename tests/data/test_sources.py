@@ -11,7 +11,7 @@ from skeletonllm.data.recordings import read_all, select
 from skeletonllm.data.sources import load_source
 from skeletonllm.skeleton.formats import write_npz
 from skeletonllm.skeleton.formats.utd_mhad import LABELS as UTD_LABELS
-from skeletonllm.skeleton.synthesis import ACTIONS, synthesize
+from skeletonllm.skeleton.synthesis import ACTIONS, describe, synthesize
 
 
 def test_synthetic_training_and_test_share_no_performer():
@@ -45,6 +45,17 @@ def test_the_synthetic_source_covers_every_action_in_every_topology_and_what_is_
 def test_recordings_travel_to_other_processes():
     recording = load_source("synthetic", performers=1, test_performers=0, labels=["bow"])[0]
     assert pickle.loads(pickle.dumps(recording)).read().num_frames == recording.read().num_frames
+
+
+def test_synthetic_recordings_know_what_each_part_of_the_body_did_and_others_do_not(labelled_folder, tmp_path):
+    found = load_source("synthetic", performers=2, test_performers=1, takes=2, labels=["bow", "wave left hand"])
+    for recording in pickle.loads(pickle.dumps(found)):
+        attributes = recording.attributes
+        text = describe(recording.label, performer=attributes["performer"], take=attributes["take"])
+        assert recording.rationale() == text
+    assert len({recording.rationale() for recording in found}) > 2
+    labelled_folder(".", "bow", ["a.npz"])
+    assert load_source("folder", tmp_path)[0].rationale is None
 
 
 @pytest.mark.parametrize(

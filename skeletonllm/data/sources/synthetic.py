@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from skeletonllm.data.recordings import Recording
-from skeletonllm.skeleton.synthesis import ACTIONS, synthesize
+from skeletonllm.skeleton.synthesis import ACTIONS, describe, synthesize
 from skeletonllm.skeleton.topology import get_topology
 
 # Performers from here on test; a training set never reaches them.
@@ -45,6 +45,7 @@ def recordings(
             label=label,
             read=partial(synthesize, label, topology=name, performer=performer, take=take),
             split=split,
+            rationale=partial(describe, label, performer=performer, take=take),
             attributes={"performer": performer, "take": take, "topology": names.index(name)},
         )
         for split, performer in cast

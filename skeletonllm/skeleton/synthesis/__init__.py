@@ -14,12 +14,13 @@ from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.synthesis import body, two_person  # noqa: F401  (two_person registers its actions)
 from skeletonllm.skeleton.synthesis.actions import ACTIONS, Action, Take
 from skeletonllm.skeleton.synthesis.body import JOINTS, LEFT, RIGHT, Performer, performer
+from skeletonllm.skeleton.synthesis.description import describe_motion
 from skeletonllm.skeleton.synthesis.gait import stand
 from skeletonllm.skeleton.synthesis.pose import Pose
 from skeletonllm.skeleton.synthesis.sensor import disturb, view
 from skeletonllm.skeleton.topology import Topology, get_topology
 
-__all__ = ["ACTIONS", "JOINTS", "Action", "Performer", "perform", "performer", "synthesize"]
+__all__ = ["ACTIONS", "JOINTS", "Action", "Performer", "describe", "perform", "performer", "synthesize"]
 
 # Separate streams of random numbers for what is done and how it is seen, so that changing the noise or the view
 # leaves the motion alone.
@@ -66,6 +67,16 @@ def perform(
         stand(pose, clock, rng)
     action.perform(Take(time, clock, tempo, amplitude, side, rng), *poses)
     return np.stack([pose.solve() for pose in poses], 1)
+
+
+def describe(label: str, *, performer: int, take: int = 0) -> str:
+    """What each part of the body does in this very motion, in two to four sentences that do not name the action.
+
+    Raises:
+        KeyError: unknown label.
+        ValueError: negative performer or take.
+    """
+    return describe_motion(perform(label, performer=performer, take=take))
 
 
 @lru_cache
