@@ -114,7 +114,7 @@ class Training:
         if len(taken) == warm + steps:
             return timing
         cold = ", not warmed up" if len(taken) <= warm else ""
-        return replace(timing, note=f"{len(timed)} step in {limit:.0f} s{cold}")
+        return replace(timing, note=f"{len(timed)} step{'s' * (len(timed) > 1)} in {limit:.0f} s{cold}")
 
     def _mark(self):
         if self.device.type != "cuda":
