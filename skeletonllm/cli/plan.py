@@ -67,7 +67,7 @@ def plan(
     console.print(f"Plan for {backbone}, stage {stage}, {gpus} x {gpu.name}, ZeRO-{zero}", style="bold", markup=False)
     for table in (_parameters(made), _memory(made), _arithmetic(made), _traffic(made), _speed(made)):
         console.print(table)
-    console.print("Assumptions: everything but numbers of parameters and tokens is an estimate", style="bold")
+    console.print("Assumptions: all but the numbers of parameters are estimates", style="bold")
     for line in assumptions(made):
         console.print(f"- {line}", markup=False, highlight=False)
 
@@ -84,8 +84,10 @@ def assumptions(made: "Plan") -> list[str]:
         f"GPUs in nodes of {setting.hardware.gpus_per_node}; collectives work inside nodes first, then between them",
         "what rests is in bfloat16, what learns in float32 with a bfloat16 copy; AdamW; fused causal attention",
         "logits for the answer's tokens only; GB are 10^9 bytes; 2.1 GB for CUDA and 5 % for the allocator",
-        "the renderer: a few thousand operations per Gaussian and pixel that it reaches, measured on one clip",
+        "the renderer: operations per Gaussian, and per pixel that one reaches, as counted on one clip",
     ]
+    if setting.zero:
+        lines.append("gradient buckets of DeepSpeed's default size, 500 million numbers")
     if setting.cached_frames:
         lines.append("the renderer rests: frames come from the cache, nothing below the projector has a backward pass")
     if "lora" in setting.trainable:

@@ -76,7 +76,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run needs; all but numbers of parameters and of tokens are estimates.
+    """What a run needs; all but the numbers of parameters are estimates.
 
     Args:
         shape, setting: of which run.

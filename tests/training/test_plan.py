@@ -241,6 +241,9 @@ def test_memory_by_part_adds_up(shape_8b):
     rest = memory.copies + memory.logits + memory.working + memory.buckets + memory.gathered + memory.context
     assert memory.total == pytest.approx(parts + rest)
     assert memory.parts["language"].weights == 2 * shape_8b.parameters["language"]
+    # DeepSpeed's buckets: 5e8 numbers of 4 bytes, of two kinds, twice; as large for the few numbers of a renderer.
+    assert memory.buckets == 8e9 == plan_memory(shape_8b, Sample(), Load(), ("renderer",), 64, 1).buckets
+    assert plan_memory(shape_8b, Sample(), Load(), ("renderer",), 64, 0).buckets == 0
     assert memory.gathered == 0 < plan_memory(shape_8b, Sample(), Load(), TRAINED["distill"], 64, 3).gathered
 
 
