@@ -67,7 +67,7 @@ def _arms(body: Body) -> list[Event]:
     for side in (LEFT, RIGHT):
         if swings := _inward_swings(body, side):
             return _swinging(body, side, swings)
-        if len(thrusts := extremes(np.linalg.norm(body.reach[side], axis=-1), 0.25)[0]) > 1:
+        if len(thrusts := _thrusts(body, side)) > 1:
             return _thrusting(body, side, thrusts)
     return _lifting(body)
 
@@ -83,12 +83,19 @@ def _meetings(body: Body) -> list[int]:
 
 
 def _inward_swings(body: Body, side: int) -> list[int]:
-    """Frames at which a hand above the shoulder is furthest in, between two swings out; none if it is only once."""
+    """Frames at which a hand above the shoulder is furthest in, between two swings out."""
     above = np.flatnonzero(body.pair("hand")[side, :, 1] > body.pair("shoulder")[side, :, 1])
     if not len(above):
         return []
     lows = extremes(body.reach[side, above[0] : above[-1] + 1, 0], 0.2)[1]
-    return lows if len(lows) > 1 else []
+    # Two arms that go over the head and come down again are both furthest in there, once.
+    return lows if len(lows) > 1 or body.hanging[1 - side] else []
+
+
+def _thrusts(body: Body, side: int) -> list[int]:
+    """Frames at which a bent arm is stretched forwards, between two at which it is bent."""
+    highs = extremes(np.linalg.norm(body.reach[side], axis=-1), 0.25)[0]
+    return [frame for frame in highs if body.reach[side, frame, 2] > 0.7]
 
 
 def _swinging(body: Body, side: int, swings: list[int]) -> list[Event]:
@@ -99,12 +106,13 @@ def _swinging(body: Body, side: int, swings: list[int]) -> list[Event]:
 
 
 def _thrusting(body: Body, side: int, thrusts: list[int]) -> list[Event]:
-    """From a guard, in which the other hand stays."""
+    told = f"the {SIDES[side]} hand shoots straight forward {times(len(thrusts))} and comes back each time"
+    if body.hanging[1 - side]:
+        return [(body.arm_onset(side), f"{told}, while the other arm hangs down")]
     level = body.level(1 - side, thrusts[0])
     close = np.linalg.norm(body.reach[1 - side, thrusts], axis=-1).max() < 0.75
     held = f", while the other hand is held close {level}" if close else ""
-    told = f"the {SIDES[side]} hand shoots straight forward {times(len(thrusts))} and comes back each time{held}"
-    return [(_both_onset(body), f"the two hands rise {level}, then {told}")]
+    return [(_both_onset(body), f"the two hands rise {level}, then {told}{held}")]
 
 
 def _lifting(body: Body) -> list[Event]:
@@ -157,7 +165,7 @@ def _lifted_leg(body: Body, side: int) -> Event:
     ahead, height = body.ankles[side].T
     top = int(height.argmax())
     ankle, knee, hip = body.pair("ankle")[side, top, 1], *(body.pair(j)[1 - side, top, 1] for j in ("knee", "hip"))
-    level = "to the hip" if ankle > (knee + hip) / 2 else "to the knee" if ankle > 0.8 * knee else "below the knee"
+    level = "to the hip" if ankle > (knee + hip) / 2 else "to the knee" if ankle > 0.8 * knee else "to below the knee"
     drawn = "goes back, then " if ahead[:top].min(initial=0.0) < -0.2 else ""
     way = "forward and up" if ahead[top] > 0.2 else "up"
     return onset(height), f"the {SIDES[side]} foot {drawn}swings {way} {level}, while the other foot stays on the floor"
