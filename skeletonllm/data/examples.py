@@ -61,7 +61,7 @@ class Examples:
         recordings: with their sequences.
         processor: cuts sequences to clips.
         batch_size: examples per step, over all processes.
-        augmentation: what varies.
+        augmentation: what varies; recordings whose rationale is asked for are not trimmed.
         tasks: how often each of ``TASKS`` is asked, relative to the others.
         fewer_candidates: share of the recognition questions that offer only some of the labels, in any order.
         confusable: for each label those that discrimination asks for in its place, by default ``confusable_labels``.
@@ -147,7 +147,10 @@ class Examples:
             generator = self._generator(_VARIANT, question.recording, variant)
         else:
             generator = self._generator(_CLIP, question.step, question.index)
-        sequence = self.augmentation.trimmed(self.recordings[question.recording][1], generator)
+        sequence = self.recordings[question.recording][1]
+        # A rationale tells the whole recording: what is cut off would make its counts untrue.
+        if question.task not in NEED_RATIONALES:
+            sequence = self.augmentation.trimmed(sequence, generator)
         clip = self.augmentation.changed(self.processor.sample(sequence, generator), generator)
         return Example(clip, question.prompt, question.answer, question.id, question.task)
 

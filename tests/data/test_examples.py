@@ -228,6 +228,24 @@ def test_a_single_label_cannot_be_discriminated(recordings):
         Examples(read, Sampler(), 4, Augmentation(), {"discrimination": 1.0})
 
 
+def test_a_clip_with_a_rationale_shows_the_whole_recording(explained):
+    read = [
+        (recording, sequence.replace(joints=np.arange(20.0)[:, None, None, None] + np.zeros_like(sequence.joints)))
+        for recording, sequence in read_all(explained[0])
+    ]
+
+    class Whole:
+        def sample(self, sequence, generator=None):
+            return sample_clip(sequence, sequence.num_frames)
+
+    lengths = {}
+    for task in ("rationale", "recognition"):
+        made = Examples(read, Whole(), 12, Augmentation(trim=0.5), {task: 1.0})
+        lengths[task] = {len(example.clip.joints) for example in made.batch(0)}
+    assert lengths["rationale"] == {20}
+    assert min(lengths["recognition"]) < 17
+
+
 def test_rationales_name_sides_so_clips_that_need_them_are_not_mirrored(explained):
     read = read_all(explained[0])
     with pytest.raises(ValueError, match="mirror would make the rationales of task rationale untrue"):
