@@ -12,7 +12,7 @@ from skeletonllm.training.planning.shape import Shape, Transformer
 
 FLOAT32, BFLOAT16, BOOL = 4, 2, 1
 MOMENTS = 2 * FLOAT32  # Adam's two, per parameter
-# DeepSpeed's default for a bucket of gradients, which it makes whole, however few parameters learn. There are two kinds:
+# DeepSpeed's default for a bucket of gradients, which it makes whole, however few parameters learn. It has two kinds:
 # for what is sent in bfloat16 and in float32. Stages 1 and 2 hold each twice, to fill one while the other is sent, in
 # the parameters' float32; stage 3 holds one of each in its own type.
 BUCKET_ELEMENTS = 500_000_000
