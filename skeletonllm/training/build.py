@@ -1,5 +1,7 @@
 """A recipe's model and processor."""
 
+import functools
+
 import torch
 
 from skeletonllm.data.labels import known_labels
@@ -62,8 +64,12 @@ def tiny_texts(labels: list[str]) -> list[str]:
     """
     texts = [recognition.build_prompt(labels), *sorted({*labels, *known_labels()})]
     texts += [discrimination.build_prompt(labels[0]), discrimination.YES, discrimination.NO]
-    reasons = (describe(action, performer=performer) for action in ACTIONS for performer in range(4))
-    return [*texts, rationale.build_prompt(), *(rationale.build_target(text, labels[0]) for text in reasons)]
+    return [*texts, rationale.build_prompt(), *(rationale.build_target(text, labels[0]) for text in _some_rationales())]
+
+
+@functools.cache  # every stage of a run builds its model anew
+def _some_rationales() -> list[str]:
+    return [describe(action, performer=performer) for action in ACTIONS for performer in range(4)]
 
 
 def _trained_further(arguments: ModelArguments) -> tuple[SkeletonLLMForConditionalGeneration, SkeletonLLMProcessor]:

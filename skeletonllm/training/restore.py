@@ -17,6 +17,9 @@ from skeletonllm.training.parts import canonical_name, part_of
 def apply_learnt(model: nn.Module, learnt: Mapping[str, torch.Tensor], recipe: Recipe) -> None:
     """Give a model the parameters of a checkpoint, with adapters if there are any.
 
+    They keep the checkpoint's type: rounded to that of a bfloat16 backbone they would lose what the next steps or the
+    next stage build upon.
+
     Raises:
         ValueError: the model has no such parameters, or of another shape.
     """
@@ -27,16 +30,22 @@ def apply_learnt(model: nn.Module, learnt: Mapping[str, torch.Tensor], recipe: R
     if unfit:
         raise ValueError(f"the checkpoint and the model differ in {', '.join(sorted(unfit)[:5])}")
     for name, value in learnt.items():
-        parameters[name].copy_(value)
+        parameters[name].data = value.to(parameters[name].device, copy=True)
 
 
 def restore(checkpoint: Checkpoint) -> Trained:
     """The model of a checkpoint, with its adapters beside its layers, ready to be asked.
+
+    Adapters are in float32, everything else has the type that it has in the recipe's backbone.
 
     Raises:
         ValueError: the recipe's backbone is not what the checkpoint was trained from.
     """
     recipe, labels = recipe_from_dict(checkpoint.state["recipe"]), checkpoint.state["labels"]
     model, processor = build_model(recipe.model, labels, recipe.optimization.seed)
+    types = {name: parameter.dtype for name, parameter in model.named_parameters()}
     apply_learnt(model, checkpoint.tensors["model"], recipe)
+    for name, parameter in model.named_parameters():
+        if part_of(name) != "lora":
+            parameter.data = parameter.data.to(types[canonical_name(name)])
     return Trained(model.eval(), processor, labels, recipe.as_dict())
