@@ -87,7 +87,7 @@ def assumptions(made: "Plan") -> list[str]:
         "the renderer: operations per Gaussian, and per pixel that one reaches, as counted on one clip",
     ]
     if setting.zero:
-        lines.append("gradient buckets of DeepSpeed's default size, 500 million numbers")
+        lines.append("gradient buckets for all parameters that learn, at most 500 million numbers")
     if setting.cached_frames:
         lines.append("the renderer rests: frames come from the cache, nothing below the projector has a backward pass")
     if "lora" in setting.trainable:

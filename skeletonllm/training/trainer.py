@@ -320,7 +320,12 @@ def prepare(
     set_precision(model, low)
     model.to(ranks.device)
     if settings.activation_checkpointing:
-        model.backbone.gradient_checkpointing_enable(gradient_checkpointing_kwargs=dict(use_reentrant=False))
+        backbone = model.backbone
+        # Renamed in transformers 5.2x; the old name warns there.
+        enable = getattr(backbone, "activation_checkpointing_enable", backbone.gradient_checkpointing_enable)
+        enable(dict(use_reentrant=False))
+        # Only reentrant checkpoints need inputs with gradients; here they would cost a resting tower a backward pass.
+        backbone.disable_input_require_grads()
     if settings.compile:
         for module in model.backbone.modules():
             if isinstance(module, GradientCheckpointingLayer):  # the layers of transformers' towers and decoders

@@ -22,8 +22,17 @@ def without_shared_memory() -> None:
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 
-def resolve(config: dict, settings: EngineSettings, ranks: Ranks) -> dict:
+# DeepSpeed makes its buckets of gradients whole, 500 million numbers by default, however few parameters learn.
+MOST_BUCKETED = 500_000_000
+
+
+def resolve(config: dict, settings: EngineSettings, ranks: Ranks, learning: int) -> dict:
     """A configuration with every ``auto`` that this run decides replaced by its value.
+
+    Args:
+        config: as in the file.
+        settings, ranks: what decides.
+        learning: number of parameters that learn; a bucket need not hold more.
 
     Raises:
         ValueError: it gives a value of its own that differs from the run's, or asks for bf16 or fp16 parameters: what
@@ -46,7 +55,10 @@ def resolve(config: dict, settings: EngineSettings, ranks: Ranks) -> dict:
     autocast = {"enabled": settings.low_precision is not None, "dtype": "bfloat16"}
     if config.setdefault("torch_autocast", "auto") == "auto":
         config["torch_autocast"] = autocast
-    # What is still auto is for libraries that know the model; DeepSpeed's own defaults stand then.
+    for key in ("reduce_bucket_size", "allgather_bucket_size"):
+        if config["zero_optimization"].get(key) == "auto":
+            config["zero_optimization"][key] = min(MOST_BUCKETED, max(1, learning))
+    # For what is still auto DeepSpeed's own defaults stand.
     zero = {key: value for key, value in config["zero_optimization"].items() if value != "auto"}
     return {**{key: value for key, value in config.items() if value != "auto"}, "zero_optimization": zero}
 
@@ -59,7 +71,8 @@ class ZeroEngine(Engine):
         without_shared_memory()
         import deepspeed
 
-        self.config = resolve(config, settings, ranks)
+        self.learning = learning_parameters(model)
+        self.config = resolve(config, settings, ranks, sum(p.numel() for p in self.learning.values()))
         self.stage = self.config["zero_optimization"]["stage"]
         if self.config["zero_optimization"].get("offload_optimizer", {}).get("device", "none") != "none":
             optimizer = deepspeed.ops.adam.DeepSpeedCPUAdam(groups, betas=BETAS, adamw_mode=True)
@@ -68,7 +81,6 @@ class ZeroEngine(Engine):
         deepspeed.init_distributed(dist_backend="nccl" if ranks.device.type == "cuda" else "gloo")
         self.engine, self.zero, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=self.config)
         self.optimizer = self.zero.optimizer
-        self.learning = learning_parameters(model)
 
     def forward(self, **inputs):
         return self.engine(**inputs)
