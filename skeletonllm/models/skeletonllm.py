@@ -117,6 +117,8 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             num_frames=num_frames,
             image_size=image_size,
             normalize=normalize,
+            # A config spreads its choice over its parts, and without any the backbone would see the words to come.
+            attn_implementation=backbone.config._attn_implementation,
         )
         return cls(config, backbone=backbone)
 

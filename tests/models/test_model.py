@@ -180,3 +180,22 @@ def test_smaller_frames_than_the_tower_was_made_for_cost_fewer_tokens(build):
     model = SkeletonLLMForConditionalGeneration.from_backbone(source.backbone, num_frames=3, image_size=32)
     smaller = SkeletonLLMProcessor.for_model(model.config, processor.tokenizer)
     assert (processor.tokens_per_frame, smaller.tokens_per_frame) == (4, 1)
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_a_new_renderer_leaves_the_backbones_attention_and_its_predictions_as_they_were(
+    build, learning_batch, tmp_path, attention
+):
+    from skeletonllm.models import SkeletonLLMForConditionalGeneration
+
+    source, _ = build()
+    source.backbone.save_pretrained(tmp_path)
+    model = SkeletonLLMForConditionalGeneration.from_backbone(
+        str(tmp_path), num_frames=3, attn_implementation=attention
+    ).eval()
+    model.renderer = source.renderer
+    used = {part.config._attn_implementation for part in model.backbone.modules() if hasattr(part, "config")}
+    assert used == {attention}
+    # The two attentions differ by float32 rounding; with no attention chosen there is no causal mask, and losses differ by hundredths.
+    expected = source(**learning_batch).sample_losses
+    assert model(**learning_batch).sample_losses.tolist() == pytest.approx(expected.tolist(), abs=1e-4)
