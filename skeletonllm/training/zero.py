@@ -52,9 +52,11 @@ def resolve(config: dict, settings: EngineSettings, ranks: Ranks, learning: int)
         if config.setdefault(key, "auto") not in ("auto", value):
             raise ValueError(f"DeepSpeed configuration: {key} is {config[key]}, the recipe makes it {value}")
         config[key] = value
-    autocast = {"enabled": settings.low_precision is not None, "dtype": "bfloat16"}
     if config.setdefault("torch_autocast", "auto") == "auto":
-        config["torch_autocast"] = autocast
+        # Without modules that are safe in low precision, gradients of float32 parameters are added up in float32 too.
+        # DeepSpeed would round those of linear layers to bfloat16 first, more so the more processes there are.
+        enabled = settings.low_precision is not None
+        config["torch_autocast"] = {"enabled": enabled, "dtype": "bfloat16", "lower_precision_safe_modules": []}
     for key in ("reduce_bucket_size", "allgather_bucket_size"):
         if config["zero_optimization"].get(key) == "auto":
             config["zero_optimization"][key] = min(MOST_BUCKETED, max(1, learning))
