@@ -39,7 +39,9 @@ def render(
         typer.Option(min=1, help=f"Frames to draw. Default: {SHEET_FRAMES} on a sheet, else {MOVIE_FPS:g} per second."),
     ] = None,
     size: Annotated[int, typer.Option(min=8, max=4096, help="Side of the picture in pixels.")] = 448,
-    weights: Annotated[Path | None, typer.Option(help="Published renderer weights, or a trained checkpoint.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="A renderer's file, published or exported, or the folder of a trained model.")
+    ] = None,
     format: Annotated[str | None, typer.Option(help="Read as this format instead of looking at the bytes.")] = None,
     backend: Annotated[Backend, typer.Option(help="Which path renders.")] = Backend.auto,
 ) -> None:
@@ -97,7 +99,7 @@ def plan_outputs(files: list[Path], output: str) -> list[Path]:
 
 
 def load_renderer(weights: Path | None, backend: Backend) -> "DrAction":
-    """The published renderer, that of a trained checkpoint, or without weights an untrained one, always the same.
+    """A published or exported renderer, that of a trained model, or without weights an untrained one, always the same.
 
     Raises ValueError if the weights are no such file or the backend does not run on this machine.
     """
@@ -105,17 +107,20 @@ def load_renderer(weights: Path | None, backend: Backend) -> "DrAction":
 
     from skeleton_kernels.splat import choose_backend
     from skeletonllm.rendering.draction import DrAction
+    from skeletonllm.rendering.weights import RENDERER_FILE
 
     if weights is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(SEED)
             renderer = DrAction()
+    elif (weights / RENDERER_FILE).is_file():  # an export of a renderer, or of adapters with it
+        renderer = DrAction.from_file(weights / RENDERER_FILE)
     elif weights.is_dir():
         from skeletonllm.models import SkeletonLLMForConditionalGeneration
 
         renderer = SkeletonLLMForConditionalGeneration.from_pretrained(weights).renderer
     else:
-        renderer = DrAction.from_published(weights)
+        renderer = DrAction.from_file(weights)
     device = torch.device("cuda" if torch.cuda.is_available() and backend != Backend.cpu else "cpu")
     try:
         choose_backend(backend.value, device, torch.float32)

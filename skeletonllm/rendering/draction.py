@@ -1,5 +1,6 @@
 """DrAction: skeleton clips of any topology to pictures, differentiably (SkeletonLLM, section 3)."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from skeleton_kernels import skin, splat
 from skeletonllm.rendering.camera import frame_clips
 from skeletonllm.rendering.gaussians import REGIONS, gaussian_table, stack_tables
 from skeletonllm.rendering.modulator import MODULATORS, Modulator
+from skeletonllm.rendering.weights import PUBLISHED_FORMAT, RENDERER_FORMAT, load_tensors, save_renderer_tensors
 from skeletonllm.skeleton.batch import ClipBatch
 from skeletonllm.skeleton.sequence import Clip
 from skeletonllm.skeleton.topology import Topology, get_topology, topology_with_joints
@@ -69,6 +71,28 @@ class DrAction(nn.Module):
         from skeletonllm.rendering.published import PublishedDrAction
 
         return PublishedDrAction.load(path, check=check)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> "DrAction":
+        """A renderer from a file of ``save``, or from one of released weights, whichever it is.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: the file is of neither format, or what it holds does not fit its settings.
+        """
+        metadata, tensors = load_tensors(path, (RENDERER_FORMAT, PUBLISHED_FORMAT))
+        if metadata["format"] == PUBLISHED_FORMAT:
+            return cls.from_published(path)
+        try:
+            renderer = cls.from_settings(json.loads(metadata["settings"]))
+            renderer.load_state_dict(tensors)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise ValueError(f"{path}: damaged renderer: {error}") from error
+        return renderer
+
+    def save(self, path: str | Path, **facts) -> None:
+        """Write a safetensors file for ``from_file``, and its settings with further ``facts`` as JSON beside it."""
+        save_renderer_tensors(Path(path), self.state_dict(), self.settings, **facts)
 
     @classmethod
     def from_settings(cls, settings: dict) -> "DrAction":

@@ -5,6 +5,8 @@ gets them by interpolation over the index), velocities are metres per four sourc
 person and frame, the camera stands at the sensor and mirrors, and the Gaussians are thin.
 """
 
+from pathlib import Path
+
 import torch
 from torch import nn
 from torch.nn.functional import interpolate
@@ -13,7 +15,7 @@ from skeleton_kernels import skin, splat_bones
 from skeletonllm.rendering.camera import published_intrinsics
 from skeletonllm.rendering.draction import DrAction, of_joints
 from skeletonllm.rendering.gaussians import GaussianTable, stack_tables
-from skeletonllm.rendering.weights import load_published_tensors
+from skeletonllm.rendering.weights import load_published_tensors, save_published_tensors
 from skeletonllm.skeleton.topology import KINECT_V2, SMPL_22
 
 # The SMPL skeleton is drawn thinner along bones than at joints, and with more samples on longer bones.
@@ -77,6 +79,19 @@ class PublishedDrAction(DrAction):
         except RuntimeError as error:
             raise ValueError(f"{path}: {error}") from error
         return renderer
+
+    def save_published(self, path: Path, **facts) -> None:
+        """Write a weight file that ``load`` and the published code read.
+
+        Args:
+            path: of the safetensors file; a manifest is written beside it.
+            facts: see ``skeletonllm.rendering.weights.save_published_tensors``.
+        """
+        tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in self.state_dict().items()}
+        tensors["depth_mix_logit"] = tensors["depth_mix_logit"].reshape(())
+        tensors["canonical_quats"] = torch.tensor([1.0, 0.0, 0.0, 0.0]).repeat(len(self.canonical_means), 1)
+        tensors["canonical_opacities"] = torch.ones(len(self.canonical_means), 1)
+        save_published_tensors(path, tensors, num_line_samples=self.settings["samples_per_bone"], **facts)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:

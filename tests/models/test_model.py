@@ -196,6 +196,7 @@ def test_a_new_renderer_leaves_the_backbones_attention_and_its_predictions_as_th
     model.renderer = source.renderer
     used = {part.config._attn_implementation for part in model.backbone.modules() if hasattr(part, "config")}
     assert used == {attention}
-    # The two attentions differ by float32 rounding; with no attention chosen there is no causal mask, and losses differ by hundredths.
+    # The two attentions differ by float32 rounding. With none chosen there is no causal mask, and losses differ by
+    # hundredths.
     expected = source(**learning_batch).sample_losses
     assert model(**learning_batch).sample_losses.tolist() == pytest.approx(expected.tolist(), abs=1e-4)
