@@ -4,6 +4,11 @@
 USER_ERRORS = (ValueError, KeyError, OSError, FloatingPointError)
 
 
+def exit_code(error: Exception) -> int:
+    """What a run ends with: 65 for data that it cannot learn from, else 2."""
+    return 65 if isinstance(error, FloatingPointError) else 2
+
+
 def describe_error(error: Exception) -> str:
     """One line that a user can act on."""
     if isinstance(error, OSError) and error.strerror and error.filename is not None:

@@ -22,6 +22,9 @@ def train(
     deepspeed: Annotated[
         Path | None, typer.Option(help="DeepSpeed configuration such as ds_configs/zero2.json; default: plain torch.")
     ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="Minutes after which to save and stop with exit code 75; SLURM's own is known.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option(help="Build everything, do two steps of each stage, say what memory and time it takes.")
     ] = False,
@@ -47,7 +50,9 @@ def train(
             if is_first_process():
                 print_rehearsal(reports)
             return
-        model = run.train(loaded, folder, stage=stage, resume=resume, start=start, deepspeed=deepspeed)
+        model = run.train(
+            loaded, folder, stage=stage, resume=resume, start=start, deepspeed=deepspeed, time_limit=time_limit
+        )
         if is_first_process():
             print(f"trained model: {model}")
 

@@ -129,6 +129,9 @@ class Recipe:
         stages: in their order, by name. A value that a stage of ``skeletonllm.training.stages.STAGES`` does not give is
             the one declared there.
         log_every, save_every, pictures_every: steps; 0 pictures: none.
+        keep_last: the newest checkpoints that stay, beside those at the ends of stages.
+        keep_best: whether the one with the least training loss of its stage since the one before stays too.
+        patience_minutes: after which a process that finishes no step is ended, with its stacks written down; 0: never.
     """
 
     name: str = "custom"
@@ -141,10 +144,14 @@ class Recipe:
     log_every: int = 20
     save_every: int = 500
     pictures_every: int = 500
+    keep_last: int = 2
+    keep_best: bool = False
+    patience_minutes: float = 30.0
 
     def __post_init__(self):
         _check_positive(self, "log_every", "save_every")
-        _check_least(self, 0, "pictures_every")
+        _check_least(self, 0, "pictures_every", "patience_minutes")
+        _check_least(self, 1, "keep_last")
         if not any(stage.epochs > 0 for stage in self.stages.values()):
             raise ValueError("stages: there is none with epochs above 0")
 

@@ -19,7 +19,6 @@ from safetensors.torch import load_file, save_file
 
 logger = logging.getLogger(__name__)
 
-KEEP = 2
 CHECKPOINT_FOLDER = "checkpoints"
 MANIFEST = "manifest.json"
 _NAME = re.compile(r"step-[0-9]+")
@@ -36,38 +35,63 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    folder: Path, step: int, tensors: dict[str, dict[str, torch.Tensor]], state: dict, keep: Container[int] = ()
+    folder: Path,
+    step: int,
+    tensors: dict[str, dict[str, torch.Tensor]],
+    state: dict,
+    keep: Container[int] = (),
+    keep_last: int = 2,
 ) -> Path:
     """Write ``folder/step-N``.
 
     Args:
-        folder: where checkpoints are kept; all but the newest ``KEEP`` are removed after the write.
+        folder: where checkpoints are kept.
         step: steps done.
         tensors: file stem -> tensors of that file.
         state: JSON-able rest.
         keep: steps whose checkpoints stay, such as the ends of stages.
+        keep_last: so many of the newest stay too; the others are removed after the write.
+
+    Raises:
+        OSError: it could not be written, for lack of room for one; what was there before is as it was.
     """
     final = folder / f"step-{step:06d}"
     draft = folder / f"{final.name}.tmp"
-    shutil.rmtree(draft, ignore_errors=True)
+    for left_over in folder.glob("step-*.tmp"):  # of a process that was killed while it wrote
+        shutil.rmtree(left_over)
+    try:
+        _write_draft(draft, step, tensors, state)
+        if final.exists():  # damaged, or the run would have gone on from it
+            shutil.rmtree(final)
+        os.replace(draft, final)
+    except OSError:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    _sync(folder)
+    # Later steps are damaged, or the run would have gone on from them; they must not outlive what is whole.
+    earlier = [path for path in _newest_first(folder) if _step_of(path) <= step]
+    for path in _newest_first(folder):
+        if path not in earlier[:keep_last] and (path not in earlier or _step_of(path) not in keep):
+            shutil.rmtree(path)
+    return final
+
+
+def _write_draft(draft: Path, step: int, tensors: dict[str, dict[str, torch.Tensor]], state: dict) -> None:
     draft.mkdir(parents=True)
     for stem, content in tensors.items():
         save_file({key: value.detach().contiguous() for key, value in content.items()}, draft / f"{stem}.safetensors")
     (draft / "state.json").write_text(json.dumps(state))
     files = {path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in sorted(draft.iterdir())}
+    for name in files:
+        _sync(draft / name)
     (draft / MANIFEST).write_text(json.dumps({"step": step, "files": files}, indent=1))
-    for path in draft.iterdir():
-        _sync(path)
-    if final.exists():
-        shutil.rmtree(final)
-    os.replace(draft, final)
-    _sync(folder)
-    # Later steps are damaged, or the run would have gone on from them; they must not outlive what is whole.
-    earlier = [path for path in _newest_first(folder) if _step_of(path) <= step]
-    for path in _newest_first(folder):
-        if path not in earlier[:KEEP] and (path not in earlier or _step_of(path) not in keep):
-            shutil.rmtree(path)
-    return final
+    _sync(draft / MANIFEST)
+    _sync(draft)
+
+
+def set_aside(path: Path) -> None:
+    """Take a damaged checkpoint out of the row, without removing what may be of use to someone."""
+    os.replace(path, path.with_name(f"{path.name}.damaged"))
 
 
 def load_newest_checkpoint(folder: Path) -> Checkpoint | None:

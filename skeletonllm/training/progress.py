@@ -18,10 +18,12 @@ from tqdm import tqdm
 from skeletonllm.rendering import video
 from skeletonllm.rendering.draction import DrAction
 from skeletonllm.skeleton.sequence import Clip
+from skeletonllm.training.distributed import Ranks
 
 logger = logging.getLogger(__name__)
 
 LOG_FILE = "log.jsonl"
+LEDGER_FOLDER = "ledger"
 PICTURE_SIZE, PICTURE_FRAMES = 224, 6
 GIBIBYTE = 2**30
 
@@ -31,15 +33,12 @@ class Log:
 
     Args:
         folder: of the run.
-        step: steps done already; lines of later ones, which are done again, are dropped, and so is a line that a crash
-            cut off.
+        step: steps done already; lines of later ones are dropped.
     """
 
     def __init__(self, folder: Path, step: int):
         self.path = folder / LOG_FILE
-        if self.path.exists():
-            whole = [line for line in self.path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-            self.path.write_text("".join(line for line in whole if json.loads(line)["step"] <= step))
+        rewind(self.path, step)
         self.board = _tensorboard(folder / "tensorboard", step)
 
     def write(self, line: dict) -> None:
@@ -60,6 +59,35 @@ class Log:
     def close(self) -> None:
         if self.board is not None:
             self.board.close()
+
+
+def rewind(path: Path, step: int) -> None:
+    """Drop the lines of a JSONL file that are of later steps, which are done again, and one that a crash cut off."""
+    if path.exists():
+        whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        path.write_text("".join(line for line in whole if json.loads(line)["step"] <= step))
+
+
+class Ledger:
+    """Which samples this rank has learnt from: ``ledger/rank-N.jsonl``, a line per step with its microbatches' ids.
+
+    Args:
+        folder: of the run.
+        ranks: this process among the others.
+        step: steps done already; the first rank drops the lines of later ones from everyone's ledgers.
+    """
+
+    def __init__(self, folder: Path, ranks: Ranks, step: int):
+        self.path = folder / LEDGER_FOLDER / f"rank-{ranks.rank:05d}.jsonl"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if ranks.is_first:
+            for path in self.path.parent.glob("rank-*.jsonl"):
+                rewind(path, step)
+        ranks.barrier()
+
+    def write(self, step: int, ids: Sequence[Sequence[str]]) -> None:
+        with self.path.open("a") as file:
+            file.write(json.dumps(dict(step=step, ids=ids)) + "\n")
 
 
 def _tensorboard(folder: Path, step: int):

@@ -18,6 +18,7 @@ from skeletonllm.training.build import build_model
 from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER, Checkpoint, load_checkpoint, load_newest_checkpoint
 from skeletonllm.training.distributed import Ranks, process_group
 from skeletonllm.training.engine import load_deepspeed_config
+from skeletonllm.training.faults import TimeLimit, check_room
 from skeletonllm.training.lora import attach_lora, has_lora, merge_lora
 from skeletonllm.training.restore import apply_learnt, restore
 from skeletonllm.training.stages import Span, choose, schedule
@@ -34,6 +35,7 @@ def train(
     resume: bool = False,
     start: str | Path | None = None,
     deepspeed: str | Path | None = None,
+    time_limit: float | None = None,
 ) -> Path:
     """Train by a recipe into a folder, as one of the processes of a launcher or alone.
 
@@ -44,6 +46,7 @@ def train(
         resume: go on from the newest whole checkpoint in the folder, wherever it is.
         start: a checkpoint, or a run's folder, of which to take everything trained so far, before the first stage.
         deepspeed: a DeepSpeed configuration file; None: plain torch.
+        time_limit: minutes after which to save and stop; SLURM's own is known.
 
     Returns:
         The folder of the trained model.
@@ -53,9 +56,10 @@ def train(
         ValueError: recipe, data, checkpoint and configuration do not go together.
         FloatingPointError, SystemExit: see ``Trainer.train``.
     """
+    limit = TimeLimit(time_limit)
     config = None if deepspeed is None else load_deepspeed_config(deepspeed)
     with process_group(always=config is not None) as ranks:
-        run = Run(recipe, Path(folder), ranks, config, stage, start)
+        run = Run(recipe, Path(folder), ranks, config, stage, start, limit)
         return run.train(resume)
 
 
@@ -67,7 +71,7 @@ def rehearse(recipe: Recipe, *, stage: str = "all", deepspeed: str | Path | None
     """
     config = None if deepspeed is None else load_deepspeed_config(deepspeed)
     with process_group(always=config is not None) as ranks, tempfile.TemporaryDirectory() as folder:
-        return Run(recipe, Path(folder), ranks, config, stage, None).rehearse()
+        return Run(recipe, Path(folder), ranks, config, stage).rehearse()
 
 
 class Run:
@@ -80,9 +84,11 @@ class Run:
         ranks: Ranks,
         deepspeed: dict | None,
         stage: str,
-        start: str | Path | None,
+        start: str | Path | None = None,
+        time_limit: TimeLimit | None = None,
     ):
         self.recipe, self.folder, self.ranks, self.deepspeed = recipe, folder, ranks, deepspeed
+        self.time_limit = time_limit
         self.start = None if start is None else load_checkpoint(Path(start))
         data, settings = recipe.data, recipe.optimization
         if settings.threads:
@@ -106,7 +112,7 @@ class Run:
                 continue
             trainer = self._trainer(span, found)
             if self.ranks.is_first:
-                self.folder.mkdir(parents=True, exist_ok=True)
+                check_room(self.folder, trainer.bytes_to_write())
                 (self.folder / "recipe.json").write_text(json.dumps(self.recipe.as_dict(), indent=1))
             self.ranks.barrier()
             trainer.train()
@@ -168,6 +174,7 @@ class Run:
             self.deepspeed,
             learnt,
             ends,
+            self.time_limit,
         )
         if found is not None and span.first < found.step < span.last:
             trainer.restore(found)

@@ -4,27 +4,29 @@ import copy
 import json
 import logging
 import math
+import signal
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from tqdm import tqdm
-from transformers.modeling_layers import GradientCheckpointingLayer
 
 from skeletonllm.data.examples import Examples
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.rendering.cache import FrameCache
-from skeletonllm.training.arguments import OptimizationArguments, Recipe
-from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER, Checkpoint, save_checkpoint
+from skeletonllm.training.arguments import Recipe
+from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER, Checkpoint, find_damage, save_checkpoint, set_aside
 from skeletonllm.training.distributed import Ranks
 from skeletonllm.training.engine import EngineSettings, make_engine
-from skeletonllm.training.faults import SIGNALS, StopRequest
-from skeletonllm.training.parts import group_part, parameter_groups, set_precision, set_trainable
-from skeletonllm.training.progress import Log, RendererClock, Window, peak_memory, prefetched, sheet_of
+from skeletonllm.training.faults import SIGNALS, StopRequest, TimeLimit, Watchdog, exit_code
+from skeletonllm.training.parts import group_part, learning_parameters, parameter_groups
+from skeletonllm.training.preparation import low_precision, mixed_seed, prepare, share_batch
+from skeletonllm.training.progress import Ledger, Log, RendererClock, Window, peak_memory, prefetched, sheet_of
+from skeletonllm.training.shares import arrange, microbatches_of
 from skeletonllm.training.stages import Span
 
 logger = logging.getLogger(__name__)
@@ -62,6 +64,7 @@ class Trainer:
         deepspeed: a DeepSpeed configuration, or None for plain torch.
         learnt: parameters that earlier stages trained, which the checkpoints carry along.
         ends: steps at which stages end; their checkpoints are kept.
+        time_limit: when the run has to stop.
 
     Raises:
         ValueError: a batch that the ranks cannot share evenly.
@@ -79,10 +82,15 @@ class Trainer:
         deepspeed: dict | None = None,
         learnt: dict[str, torch.Tensor] | None = None,
         ends: Sequence[int] = (),
+        time_limit: TimeLimit | None = None,
     ):
         self.processor, self.examples, self.recipe, self.span = processor, examples, recipe, span
         self.folder, self.ranks, self.learnt, self.ends = folder, ranks, dict(learnt or {}), ends
         self.step, self.skipped_in_row = span.first, 0
+        self.time_limit = time_limit or TimeLimit()
+        self.best: tuple[float, int] | None = None
+        self.verifier = ThreadPoolExecutor(1, thread_name_prefix="verification")
+        self.verified: tuple[Path, Future] | None = None
         settings, stage = recipe.optimization, span.stage
         self.low_precision = low_precision(settings, ranks)
         self.micro_batch_size, self.accumulation = share_batch(settings, ranks)
@@ -109,21 +117,32 @@ class Trainer:
         Raises:
             FloatingPointError: losses or gradients of three steps in a row were not finite; no weight was changed by
                 them.
-            SystemExit: stopped by a signal to any rank after a checkpoint was written; its code is 128 + the signal.
+            SystemExit: stopped by a signal to any rank, or in time before a limit, after a checkpoint was written; see
+                ``skeletonllm.training.faults.exit_code``.
+            OSError: the last checkpoint of the stage, or of a run that was told to stop, could not be written.
         """
         log = Log(self.folder, self.step) if self.ranks.is_first else None
+        ledger = Ledger(self.folder, self.ranks, self.step)
         bar = tqdm(total=self.span.last, initial=self.step, desc=self.span.name, mininterval=1.0, disable=not log)
+        watchdog = Watchdog(self.folder, self.ranks.rank, 60 * self.recipe.patience_minutes)
+        window, since_save = Window(), Window()
         self._picture(log)
-        window = Window()
-        with bar, StopRequest() as stop:
+        with bar, watchdog, StopRequest() as stop:
             batches = prefetched(self.share_of, self.step, self.span.last)
             while self.step < self.span.last:
                 begin = time.perf_counter()
                 microbatches = next(batches)
                 waited = time.perf_counter() - begin
+                if self.time_limit.is_near() and stop.signal_number is None:
+                    stop.signal_number = signal.SIGUSR1
                 facts = self._one_step(microbatches, stop.signal_number)
                 signal_number = facts.pop("signal_number")
-                window.add({**facts, "data_seconds": waited, "seconds": time.perf_counter() - begin})
+                facts |= {"data_seconds": waited, "seconds": time.perf_counter() - begin}
+                self.time_limit.took("step", facts["seconds"])
+                window.add(facts)
+                since_save.add(facts)
+                ledger.write(self.step, [microbatch.ids for microbatch in microbatches])
+                watchdog.beat(f"step {self.step}")
                 bar.update()
                 done = self.step == self.span.last
                 if done or self.step % self.recipe.log_every == 0:
@@ -133,13 +152,23 @@ class Trainer:
                 if self.recipe.pictures_every and (done or self.step % self.recipe.pictures_every == 0):
                     self._picture(log)
                 if done or signal_number or self.step % self.recipe.save_every == 0:
-                    self.save()
+                    self.save(since_save.summary()["loss"], must=bool(done or signal_number))
+                    since_save = Window()
+                    watchdog.beat(f"save {self.step}")
                 if signal_number:
                     logger.warning("stopped after step %d; go on with --resume", self.step)
-                    raise SystemExit(128 + signal_number)
+                    raise SystemExit(exit_code(signal_number))
         if log:
             log.close()
+        self._set_aside_if_damaged()
         self.engine.close()
+
+    def bytes_to_write(self) -> int:
+        """An estimate, from above, of what a stage's checkpoints take at once."""
+        moments = sum(getattr(p, "ds_numel", p.numel()) for p in learning_parameters(self.engine.model).values())
+        carried = sum(value.numel() for value in self.learnt.values())
+        kept = self.recipe.keep_last + int(self.recipe.keep_best) + 1  # and the one being written
+        return kept * 4 * (3 * moments + carried)
 
     def rehearse(self) -> dict[str, float]:
         """Do two steps and say what the second, which has nothing left to warm up, took; nothing is written."""
@@ -152,15 +181,11 @@ class Trainer:
 
     def share_of(self, step: int) -> list[Microbatch]:
         """What this rank computes in a step."""
-        settings, size = self.recipe.optimization, self.micro_batch_size
-        questions = self.examples.questions(step)
-        if settings.group_by_length:
-            # Neighbours in this order meet on different ranks at the same time, so that none waits for another.
-            questions.sort(key=lambda question: len(question.prompt) + len(question.answer))
+        settings = self.recipe.optimization
+        arranged = arrange(self.examples.questions(step), settings.group_by_length)
         microbatches = []
-        for number in range(self.accumulation):
-            begin = (number * self.ranks.world_size + self.ranks.rank) * size
-            examples = [self.examples.example(question) for question in questions[begin : begin + size]]
+        for questions in microbatches_of(arranged, self.ranks.rank, self.ranks.world_size, self.micro_batch_size):
+            examples = [self.examples.example(question) for question in questions]
             inputs = self.processor(
                 [example.clip for example in examples],
                 [example.prompt for example in examples],
@@ -202,7 +227,8 @@ class Trainer:
             self.skipped_in_row = 0
         else:
             self._skip(losses, norm)
-            losses, counts, squares, norm = losses * 0, counts * 0, torch.zeros_like(squares), 0.0
+            losses, counts, squares = (torch.zeros_like(piece) for piece in (losses, counts, squares))
+            norm = 0.0
         self.step += 1
         facts = dict(zip(("visual_tokens", "text_tokens", "renderer_seconds"), measured.tolist(), strict=True))
         facts |= {f"loss/{task}": value for task, value in zip(tasks, losses.tolist(), strict=True)}
@@ -266,76 +292,63 @@ class Trainer:
         clips = {label: self.processor.sample(first[label]) for label in sorted(shown)}
         log.picture(sheet_of(self.painter, list(clips.values()), list(clips)), self.step)
 
-    def save(self) -> None:
-        """Write a checkpoint of everything trained so far; at the end of a stage without the optimiser's state."""
+    def save(self, loss: float | None, must: bool) -> None:
+        """Write a checkpoint of everything trained so far; at the end of a stage without the optimiser's state.
+
+        Args:
+            loss: mean over the steps since the last one, None if all of them were skipped.
+            must: whether the run cannot go on without it.
+
+        Raises:
+            OSError: on every rank, if it could not be written and ``must``.
+        """
+        begin = time.perf_counter()
+        self._set_aside_if_damaged()
         learnt = {**self.learnt, **self.engine.parameters()}
         moments = {} if self.step == self.span.last else self.engine.optimizer_state()
+        if loss is not None and (self.best is None or loss < self.best[0]):
+            self.best = loss, self.step
+        error = None
         if self.ranks.is_first:
             state = dict(
                 stage=self.span.name,
                 recipe=self.recipe.as_dict(),
                 labels=self.examples.labels,
                 skipped_in_row=self.skipped_in_row,
+                best=self.best,
+                world_size=self.ranks.world_size,
             )
             tensors = dict(model=learnt, optimizer=moments)
-            save_checkpoint(self.folder / CHECKPOINT_FOLDER, self.step, tensors, state, keep=self.ends)
-        self.ranks.barrier()
+            keep = {*self.ends, *([self.best[1]] if self.recipe.keep_best and self.best else [])}
+            try:
+                path = save_checkpoint(
+                    self.folder / CHECKPOINT_FOLDER, self.step, tensors, state, keep, self.recipe.keep_last
+                )
+                self.verified = path, self.verifier.submit(find_damage, path)
+            except OSError as failure:
+                error = failure
+        failed = bool(self.ranks.sum(torch.tensor([float(error is not None)])))
+        self.time_limit.took("save", time.perf_counter() - begin)
+        if failed and must:
+            raise error or OSError(f"the first rank could not write the checkpoint of step {self.step}")
+        if error is not None:
+            logger.error("checkpoint of step %d not written, the run goes on: %s", self.step, error)
+
+    def _set_aside_if_damaged(self) -> None:
+        """Look at what became of reading the last checkpoint again, which happens in the background."""
+        if self.verified is None:
+            return
+        path, damage = self.verified
+        self.verified = None
+        if problem := damage.result():
+            logger.error("a checkpoint that was just written is damaged and set aside: %s", problem)
+            set_aside(path)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of this stage, whose parameters the model has already."""
         self.engine.load_optimizer_state(checkpoint.tensors["optimizer"])
         self.step, self.skipped_in_row = checkpoint.step, checkpoint.state["skipped_in_row"]
-
-
-def share_batch(settings: OptimizationArguments, ranks: Ranks) -> tuple[int, int]:
-    """Samples per microbatch, and microbatches per step, of each rank.
-
-    Raises:
-        ValueError: the batch cannot be shared evenly.
-    """
-    share, rest = divmod(settings.batch_size, ranks.world_size)
-    if rest:
-        raise ValueError(f"batch_size {settings.batch_size} cannot be shared evenly by {ranks.world_size} processes")
-    micro = settings.micro_batch_size or share
-    if share % micro:
-        raise ValueError(f"a process has {share} samples per step, no multiple of micro_batch_size {micro}")
-    return micro, share // micro
-
-
-def low_precision(settings: OptimizationArguments, ranks: Ranks) -> torch.dtype | None:
-    """The type of what rests and of autocast, None for float32 throughout."""
-    wanted = settings.precision == "bfloat16" or (settings.precision == "auto" and ranks.device.type == "cuda")
-    return torch.bfloat16 if wanted else None
-
-
-def prepare(
-    model: SkeletonLLMForConditionalGeneration,
-    settings: OptimizationArguments,
-    parts: Sequence[str],
-    low: torch.dtype | None,
-    ranks: Ranks,
-) -> None:
-    """Make a model ready to learn: its parts, their types, its device, and how its layers compute."""
-    set_trainable(model, parts)
-    set_precision(model, low)
-    model.to(ranks.device)
-    if settings.activation_checkpointing:
-        backbone = model.backbone
-        # Renamed in transformers 5.2x; the old name warns there.
-        enable = getattr(backbone, "activation_checkpointing_enable", backbone.gradient_checkpointing_enable)
-        enable(dict(use_reentrant=False))
-        # Only reentrant checkpoints need inputs with gradients; here they would cost a resting tower a backward pass.
-        backbone.disable_input_require_grads()
-    if settings.compile:
-        for module in model.backbone.modules():
-            if isinstance(module, GradientCheckpointingLayer):  # the layers of transformers' towers and decoders
-                module.compile()
-    model.train()
-
-
-def mixed_seed(*numbers: int) -> int:
-    """One seed of several numbers. Torch looks at the low 32 bits of a seed only, so they are mixed into these."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+        self.best = checkpoint.state["best"]
 
 
 def _filled(inputs: dict) -> int:
