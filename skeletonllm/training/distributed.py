@@ -79,6 +79,12 @@ def process_group(always: bool = False) -> Iterator[Ranks]:
         torch.distributed.destroy_process_group()
 
 
+def name_accelerator() -> None:
+    """Tell DeepSpeed that there is no GPU, where there is none, before it finds out and warns. PEFT imports it too."""
+    if not torch.cuda.is_available():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+
+
 def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 

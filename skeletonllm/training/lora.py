@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from skeletonllm.training.distributed import name_accelerator
+
 TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 
 
@@ -41,6 +43,7 @@ def attach_lora(model: nn.Module, arguments: LoraArguments, seed: int) -> None:
 
     The backbone keeps its class. Its weights move to ``base_layer`` in their layers.
     """
+    name_accelerator()
     from peft import inject_adapter_in_model
 
     with torch.random.fork_rng(devices=[]):
@@ -57,6 +60,7 @@ def merge_lora(model: nn.Module) -> None:
 
     The sum is made in float32 and rounded once, to the layer's own type.
     """
+    name_accelerator()
     from peft.tuners.lora import LoraLayer
 
     for name, module in list(model.named_modules()):

@@ -1,7 +1,7 @@
 """What one sees of a run: a bar, log lines, TensorBoard, and pictures of what the renderer draws."""
 
+import importlib.util
 import json
-import logging
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +19,6 @@ from skeletonllm.rendering import video
 from skeletonllm.rendering.draction import DrAction
 from skeletonllm.skeleton.sequence import Clip
 from skeletonllm.training.distributed import Ranks
-
-logger = logging.getLogger(__name__)
 
 LOG_FILE = "log.jsonl"
 LEDGER_FOLDER = "ledger"
@@ -91,11 +89,10 @@ class Ledger:
 
 
 def _tensorboard(folder: Path, step: int):
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        logger.warning("TensorBoard is not installed (pip install tensorboard); %s has the same lines", LOG_FILE)
+    if importlib.util.find_spec("tensorboard") is None:  # it comes with the extra `train`; log.jsonl has the same
         return None
+    from torch.utils.tensorboard import SummaryWriter
+
     return SummaryWriter(str(folder), purge_step=step + 1)
 
 

@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from skeletonllm.training.distributed import Ranks
+from skeletonllm.training.distributed import Ranks, name_accelerator
 from skeletonllm.training.engine import BETAS, MOMENTS, Engine, EngineSettings, sum_of_squares
 from skeletonllm.training.parts import learning_parameters
 
@@ -16,6 +16,7 @@ def without_shared_memory() -> None:
     They need a compiler and 20 seconds, and a process killed meanwhile leaves a lock on which every later run waits for
     ever. Results are the same to the bit.
     """
+    name_accelerator()
     import deepspeed.ops
 
     if "deepspeed_shm_comm" in deepspeed.ops.__compatible_ops__:
