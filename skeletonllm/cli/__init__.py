@@ -5,7 +5,7 @@ from importlib import import_module
 
 import typer
 
-from skeletonllm.cli.errors import USER_ERRORS, describe_error
+from skeletonllm.cli.errors import USER_ERRORS, describe_error, exit_code
 
 # Heavy libraries are imported inside the commands, so that --help answers at once.
 COMMANDS = {
@@ -13,6 +13,7 @@ COMMANDS = {
     "inspect": "skeletonllm.cli.inspect",
     "train": "skeletonllm.cli.train",
     "plan": "skeletonllm.cli.plan",
+    "export": "skeletonllm.cli.export",
     "evaluate": "skeletonllm.cli.evaluate",
     "ask": "skeletonllm.cli.ask",
     "demo": "skeletonllm.cli.demo",
@@ -40,11 +41,11 @@ for _name, _module in COMMANDS.items():
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command. Ends with exit code 2 and one line on stderr if a file or an argument is wrong."""
+    """Run a command. Ends with one line on stderr, and exit code 2, if a file or an argument is wrong."""
     try:
         app(arguments)
     except USER_ERRORS as error:
         if _settings["debug"]:
             raise
         print(f"skeletonllm: {describe_error(error)}", file=sys.stderr)
-        raise SystemExit(2) from None
+        raise SystemExit(exit_code(error)) from None

@@ -1,16 +1,31 @@
-"""Trained models in a folder: the model, its processor, and what it was taught."""
+"""Trained models in a folder: the model, its processor, and what it was taught.
 
+A folder holds either the whole model, or the trained part alone: adapters and projector as PEFT writes them, and the
+renderer, for the backbone that they were trained on.
+"""
+
+import importlib.util
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
+from safetensors.torch import load_file
+from transformers import AutoModelForImageTextToText, PreTrainedModel
 
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
+from skeletonllm.rendering.draction import DrAction
+from skeletonllm.rendering.weights import RENDERER_FILE
 
 TRAINING_FILE = "training.json"
 MODEL_FOLDER = "model"
+# Of a folder that holds the trained part alone.
+ADAPTER_FILE = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+BACKBONE_FOLDER = "backbone"
+# What such a folder says of the frames, in the JSON file beside its renderer.
+FRAME_SETTINGS = ("num_frames", "image_size", "normalize")
 
 
 @dataclass
@@ -26,6 +41,11 @@ class Trained:
 def save_trained(folder: Path, trained: Trained) -> None:
     """Write a folder for ``load_trained`` and for ``from_pretrained``."""
     trained.model.save_pretrained(folder)
+    save_facts(folder, trained)
+
+
+def save_facts(folder: Path, trained: Trained) -> None:
+    """Write everything but the weights; ``training.json``, without which a folder is no trained model, last."""
     trained.processor.save_pretrained(folder)
     (folder / TRAINING_FILE).write_text(json.dumps(dict(labels=trained.labels, recipe=trained.recipe), indent=1))
 
@@ -36,12 +56,18 @@ def find_trained(folder: str | Path) -> Path | None:
     return next((path for path in candidates if (path / TRAINING_FILE).is_file()), None)
 
 
-def load_trained(folder: str | Path) -> Trained:
+def load_trained(folder: str | Path, backbone: str | Path | None = None) -> Trained:
     """Read the folder of a trained model, or of the run that made it.
 
+    A folder with adapters is read onto its backbone, which stays as it is: the adapters work beside its layers.
+
+    Args:
+        folder: which.
+        backbone: where the backbone of a folder with adapters lies, if not where the folder says.
+
     Raises:
-        FileNotFoundError: neither is there.
-        ValueError: what is there is damaged.
+        FileNotFoundError: neither is there, or the backbone is not.
+        ValueError: what is there is damaged; a backbone is given for a whole model; adapters, and no PEFT.
     """
     found = find_trained(folder)
     if found is None:
@@ -53,7 +79,69 @@ def load_trained(folder: str | Path) -> Trained:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{folder / TRAINING_FILE} is damaged: {error}") from error
     try:
-        model = SkeletonLLMForConditionalGeneration.from_pretrained(folder).eval()
+        if (folder / ADAPTER_FILE).is_file():
+            model = _load_adapted(folder, backbone).eval()
+        elif backbone is None:
+            model = SkeletonLLMForConditionalGeneration.from_pretrained(folder).eval()
+        else:
+            raise ValueError(f"{folder} holds a whole model, which takes no other backbone")
     except SafetensorError as error:
         raise ValueError(f"{folder}: the weights are damaged: {error}") from error
     return Trained(model, SkeletonLLMProcessor.from_pretrained(folder), labels, recipe)
+
+
+def _load_adapted(folder: Path, backbone: str | Path | None) -> SkeletonLLMForConditionalGeneration:
+    """The backbone of a folder with adapters, with adapters, projector and renderer of that folder."""
+    if importlib.util.find_spec("peft") is None:
+        raise ValueError(f"{folder} holds adapters, and PEFT is not installed; pip install 'skeletonllm[train]'")
+    try:
+        frames = json.loads((folder / RENDERER_FILE).with_suffix(".json").read_text())
+        frames = {name: frames[name] for name in FRAME_SETTINGS}
+        base = json.loads((folder / ADAPTER_FILE).read_text())["base_model_name_or_path"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder}: its settings are damaged: {error!r}") from error
+    renderer = DrAction.from_file(folder / RENDERER_FILE)
+    if backbone is None:
+        backbone = folder / BACKBONE_FOLDER if (folder / BACKBONE_FOLDER).is_dir() else base
+    adapted = _load_backbone(backbone)
+    _attach(adapted, folder, backbone)
+    model = SkeletonLLMForConditionalGeneration.from_backbone(adapted, renderer=renderer.settings, **frames)
+    model.renderer = renderer
+    return model
+
+
+def _attach(model: PreTrainedModel, folder: Path, place: str | Path) -> None:
+    """Put a folder's adapters beside the layers of a backbone, and its projector in place of the backbone's."""
+    try:
+        model.load_adapter(str(folder))
+    except RuntimeError as error:
+        raise ValueError(f"the adapters in {folder} do not fit the backbone at {place}: {error}") from error
+    stored = {
+        name.removeprefix("base_model.model.").removesuffix("weight") + "default.weight": value
+        for name, value in load_file(folder / ADAPTER_WEIGHTS).items()
+        if ".lora_" in name
+    }
+    parameters = {name: parameter for name, parameter in model.named_parameters() if ".lora_" in name}
+    if stored.keys() != parameters.keys():
+        raise ValueError(f"the adapters in {folder} are for other layers than the backbone at {place} has")
+    # transformers rounds adapters to the backbone's type; they were trained in float32, and PEFT reads them so.
+    for name, value in stored.items():
+        parameters[name].data = value
+    # PEFT keeps the projector that was there beside the trained one. Here the trained one takes its place, so that the
+    # model is like one that was never stored.
+    config = model.peft_config["default"]
+    for path in [path for path, _ in model.named_modules() if path.endswith(tuple(config.modules_to_save or ()))]:
+        parent, _, child = path.rpartition(".")
+        setattr(model.get_submodule(parent), child, model.get_submodule(path).modules_to_save["default"])
+    config.modules_to_save = None
+
+
+def _load_backbone(place: str | Path) -> PreTrainedModel:
+    """A backbone by its name or folder, or that of a model that was trained here."""
+    if Path(place).is_absolute() and not Path(place).is_dir():
+        raise FileNotFoundError(f"no backbone at {place}; {ADAPTER_FILE} says where it lies")
+    if find_trained(place) is None:
+        return AutoModelForImageTextToText.from_pretrained(place)
+    model = load_trained(place).model
+    model.backbone.generation_config = model.generation_config
+    return model.backbone
