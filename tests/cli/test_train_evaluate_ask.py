@@ -20,7 +20,10 @@ model:
   renderer: {{samples_per_bone: 2}}
   tiny:
     {{image_size: 32, patch_size: 8, vision_hidden_size: 32, vision_layers: 1, hidden_size: 32, layers: 1, heads: 2}}
-optimization: {{epochs: 8, batch_size: 6, learning_rate: 1e-2, threads: 1}}
+optimization: {{batch_size: 6, threads: 1}}
+stages:
+  scratch:
+    {{train: [renderer, projector, vision, language], epochs: 8, learning_rate: 1e-2, renderer_learning_rate: 2e-2}}
 log_every: 4
 save_every: 8
 """
@@ -59,23 +62,59 @@ def test_a_run_writes_its_recipe_its_log_its_checkpoints_and_its_model(trained):
     written = json.loads((trained / "recipe.json").read_text())
     assert written["name"] == "minute" and written["optimization"]["batch_size"] == 4
     assert [json.loads(line)["step"] for line in (trained / "log.jsonl").open()] == [4, 8, 12, 16, 20, 24]
-    assert sorted(path.name for path in (trained / "checkpoints").iterdir()) == ["step-000008", "step-000016"]
+    assert sorted(path.name for path in (trained / "checkpoints").iterdir()) == ["step-000016", "step-000024"]
 
 
 def test_without_output_a_run_goes_to_a_folder_of_its_name(run, recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, printed, _ = run("train", "--recipe", recipe, "optimization.epochs=1", "name=short")
+    code, printed, _ = run("train", "--recipe", recipe, "stages.scratch.epochs=1", "name=short")
     assert code == 0 and printed.strip().splitlines()[-1] == "trained model: runs/short/model"
     assert (tmp_path / "runs" / "short" / "model" / "training.json").is_file()
 
 
 def test_a_printed_recipe_is_whole_and_can_be_used_again(run, recipe, tmp_path):
-    code, printed, _ = run("train", "--recipe", recipe, "--print-recipe", "model.num_frames=5")
+    code, printed, _ = run("train", "--recipe", recipe, "--print-config", "model.num_frames=5")
     assert code == 0
     assert yaml.safe_load(printed)["model"]["num_frames"] == 5
     assert yaml.safe_load(printed)["augmentation"]["yaw"] == 0.0
+    assert yaml.safe_load(printed)["stages"]["scratch"]["tasks"] == {"recognition": 1.0}
     (tmp_path / "again.yaml").write_text(printed)
-    assert run("train", "--recipe", tmp_path / "again.yaml", "--print-recipe")[1] == printed
+    assert run("train", "--recipe", tmp_path / "again.yaml", "--print-config")[1] == printed
+
+
+def test_the_printed_recipe_is_all_there_is_to_know_of_the_four_stages(run, recipe, tmp_path):
+    printed = run("train", "--recipe", recipe, "--print-config", "stages={warmup: {}, refine: {epochs: 2}}")[1]
+    stages = yaml.safe_load(printed)["stages"]
+    assert list(stages) == ["warmup", "refine"] and stages["warmup"]["train"] == ["renderer"]
+    assert stages["refine"]["epochs"] == 2.0 and stages["refine"]["train"] == ["projector", "lora"]
+    assert yaml.safe_load(printed)["model"]["lora"] == {"rank": 32, "alpha": 64, "dropout": 0.05}
+
+
+def test_a_dry_run_tells_of_every_stage_and_writes_nothing(run, recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, printed, _ = run(
+        "train", "--recipe", recipe, "--dry-run", "-o", tmp_path / "out",
+        "stages={warmup: {epochs: 4}, discriminate: {}, distill: {}, refine: {epochs: 2}}",
+    )  # fmt: skip
+    assert code == 0 and not list(tmp_path.iterdir())
+    steps = {}
+    for name in ("warmup", "discriminate", "distill", "refine"):
+        (row,) = [line for line in printed.splitlines() if re.search(rf"\b{name}\b", line)]
+        count, seconds, hours, memory = re.findall(r"[0-9.]+", row)
+        steps[name] = int(count)
+        assert float(seconds) > 0 and float(hours) >= 0 and 0.1 < float(memory) < 1000
+    assert steps == {"warmup": 8, "discriminate": 2, "distill": 2, "refine": 4}  # twelve recordings, six at once
+    assert re.search(r"expected in all: \d+\.\d+ hours", printed)
+
+
+def test_stages_are_trained_one_by_one_or_taken_from_another_run(run, recipe, trained, tmp_path):
+    stages = "stages={warmup: {}, discriminate: {}}"
+    wish = ("train", "--recipe", recipe, stages, "-o", tmp_path / "run")
+    assert run(*wish, "--stage", "warmup", "--from", trained)[0] == 0
+    assert run(*wish, "--stage", "discriminate", "--resume")[0] == 0
+    found = [json.loads(line)["stage"] for line in (tmp_path / "run" / "log.jsonl").open()]
+    assert found == ["warmup", "discriminate"]
+    assert run(*wish, "--resume")[0] == 0  # nothing is left to do
 
 
 def test_evaluation_on_shared_labels_counts_every_recording_once(run, trained):
@@ -160,6 +199,12 @@ def test_given_answers_are_ranked_and_a_free_question_is_answered(run, trained, 
     [
         (["train", "--recipe", "absent"], "no recipe 'absent'; shipped: "),
         (["train", "--recipe", "RECIPE", "optimization.epoch=3"], "minute.yaml: optimization: unknown key epoch"),
+        (
+            ["train", "--recipe", "RECIPE", "--stage", "warmup", "-o", "NEW"],
+            "no stage 'warmup'",
+        ),
+        (["train", "--recipe", "RECIPE", "--from", "NEW", "-o", "NEW"], "new holds no whole checkpoint"),
+        (["train", "--recipe", "RECIPE", "--deepspeed", "RECIPE", "-o", "NEW"], "not a DeepSpeed configuration"),
         (["train", "--recipe", "RECIPE", "model.tiny.depth=3", "-o", "NEW"], "model.tiny: unknown key depth"),
         (["train", "--recipe", "RECIPE", "-o", "RUN"], "holds a run already; resume it, or choose another folder"),
         (["train", "--recipe", "RECIPE", "-o", "RUN", "--resume"], "the run was begun with another recipe"),

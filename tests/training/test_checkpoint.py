@@ -9,28 +9,27 @@ import torch
 
 from skeletonllm.training import checkpoint
 from skeletonllm.training.checkpoint import (
-    KEEP,
     find_damage,
+    load_checkpoint,
     load_newest_checkpoint,
-    pack_optimizer,
     save_checkpoint,
-    unpack_optimizer,
+    set_aside,
 )
 
 
-def save(folder, step):
-    tensors = dict(model={"weight": torch.full((3, 2), float(step))}, random=dict(cpu=torch.get_rng_state()))
-    return save_checkpoint(folder, step, tensors, dict(recipe={"name": "x"}, step_of_state=step))
+def save(folder, step, **keeping):
+    moments = {"weight/exp_avg": torch.full((3, 2), 0.5), "step": torch.tensor(step)}
+    tensors = dict(model={"weight": torch.full((3, 2), float(step))}, optimizer=moments)
+    return save_checkpoint(folder, step, tensors, dict(recipe={"name": "x"}, step_of_state=step), **keeping)
 
 
 def newest(folder):
     found = load_newest_checkpoint(folder)
     if found is None:
         return None
-    step, tensors, state = found
-    assert torch.equal(tensors["model"]["weight"], torch.full((3, 2), float(step)))
-    assert state["step_of_state"] == step
-    return step
+    assert torch.equal(found.tensors["model"]["weight"], torch.full((3, 2), float(found.step)))
+    assert found.state["step_of_state"] == found.step and found.path == folder / f"step-{found.step:06d}"
+    return found.step
 
 
 def flip(path, position):
@@ -42,9 +41,10 @@ def flip(path, position):
 def test_what_is_written_is_read_back(tmp_path):
     path = save(tmp_path, 10)
     assert path.name == "step-000010" and find_damage(path) is None
-    step, tensors, state = load_newest_checkpoint(tmp_path)
-    assert step == 10 and set(tensors) == {"model", "random"} and state["recipe"] == {"name": "x"}
-    assert torch.equal(tensors["random"]["cpu"], torch.get_rng_state())
+    found = load_newest_checkpoint(tmp_path)
+    assert found.step == 10 and set(found.tensors) == {"model", "optimizer"} and found.state["recipe"] == {"name": "x"}
+    assert found.tensors["optimizer"]["step"] == 10
+    assert torch.equal(found.tensors["optimizer"]["weight/exp_avg"], torch.full((3, 2), 0.5))
     assert {file.suffix for file in path.iterdir()} == {".json", ".safetensors"}
 
 
@@ -57,7 +57,27 @@ def test_the_newest_two_are_kept(tmp_path):
     for step in (5, 10, 15, 20):
         save(tmp_path, step)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000015", "step-000020"]
-    assert KEEP == 2 and newest(tmp_path) == 20
+    assert newest(tmp_path) == 20
+
+
+def test_steps_to_keep_outlive_the_newest_two(tmp_path):
+    for step in (5, 10, 15, 20, 25):
+        save(tmp_path, step, keep=(10, 100))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000010", "step-000020", "step-000025"]
+
+
+def test_a_step_to_keep_does_not_outlive_a_run_that_goes_on_from_before_it(tmp_path):
+    for step in (10, 20):
+        save(tmp_path, step, keep=(20,))
+    flip(tmp_path / "step-000020" / "model.safetensors", -1)
+    save(tmp_path, 15, keep=(20,))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000010", "step-000015"]
+
+
+def test_so_many_are_kept_as_are_asked_for(tmp_path):
+    for step in (5, 10, 15, 20):
+        save(tmp_path, step, keep_last=3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000010", "step-000015", "step-000020"]
 
 
 def test_the_millionth_step_is_newer_than_the_one_before(tmp_path):
@@ -67,7 +87,7 @@ def test_the_millionth_step_is_newer_than_the_one_before(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-1000000", "step-999999"]
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "random.safetensors", "state.json", "manifest.json"])
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json", "manifest.json"])
 @pytest.mark.parametrize("harm", ["flip", "truncate", "empty", "remove"])
 def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, caplog, name, harm):
     save(tmp_path, 10)
@@ -123,10 +143,27 @@ def test_a_crash_while_writing_leaves_the_older_checkpoint_in_force(tmp_path, mo
         patch.setattr(checkpoint, stage, crash)
         with pytest.raises(OSError, match="no space"):
             save(tmp_path, 20)
-    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == ["step-000020.tmp"]
+    # What was begun takes no room.
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000010"]
     assert newest(tmp_path) == 10
-    save(tmp_path, 20)  # writes over the remains
-    assert newest(tmp_path) == 20 and not list(tmp_path.glob("*.tmp"))
+    save(tmp_path, 20)
+    assert newest(tmp_path) == 20
+
+
+def test_what_a_killed_process_left_half_written_does_not_count_and_goes_away(tmp_path):
+    shutil.copytree(save(tmp_path, 10), tmp_path / "step-000020.tmp")
+    assert newest(tmp_path) == 10
+    save(tmp_path, 30)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000010", "step-000030"]
+
+
+def test_what_is_set_aside_is_not_gone_but_does_not_count(tmp_path):
+    save(tmp_path, 10)
+    set_aside(save(tmp_path, 20))
+    assert newest(tmp_path) == 10 and (tmp_path / "step-000020.damaged" / "model.safetensors").is_file()
+    for step in (30, 40, 50):
+        save(tmp_path, step)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000020.damaged", "step-000040", "step-000050"]
 
 
 def test_the_manifest_is_written_after_everything_that_it_lists(tmp_path):
@@ -137,28 +174,14 @@ def test_the_manifest_is_written_after_everything_that_it_lists(tmp_path):
         assert entry["bytes"] == (path / name).stat().st_size
 
 
-def test_an_optimiser_goes_on_as_if_it_had_never_stopped():
-    def start():
-        torch.manual_seed(0)
-        layers = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Linear(5, 2))
-        return layers, torch.optim.AdamW([dict(params=layer.parameters(), lr=0.01) for layer in layers], lr=0.1)
-
-    def advance(model, optimizer, steps):
-        for step in steps:
-            inputs = torch.randn(3, 4, generator=torch.Generator().manual_seed(step))
-            model(inputs).square().sum().backward()
-            optimizer.step()
-            optimizer.zero_grad()
-
-    model, optimizer = start()
-    advance(model, optimizer, range(3))
-    weights = {name: value.clone() for name, value in model.state_dict().items()}
-    packed = {name: value.clone() for name, value in pack_optimizer(optimizer).items()}
-    advance(model, optimizer, range(3, 6))
-
-    resumed, other = start()
-    resumed.load_state_dict(weights)
-    unpack_optimizer(other, packed)
-    advance(resumed, other, range(3, 6))
-    for name, value in model.state_dict().items():
-        assert torch.equal(resumed.state_dict()[name], value), name
+def test_a_checkpoint_is_found_by_its_folder_or_as_the_newest_of_its_run(tmp_path):
+    for step in (10, 20):
+        save(tmp_path / "checkpoints", step)
+    assert load_checkpoint(tmp_path / "checkpoints" / "step-000010").step == 10
+    assert load_checkpoint(tmp_path).step == 20
+    flip(tmp_path / "checkpoints" / "step-000020" / "model.safetensors", -1)
+    assert load_checkpoint(tmp_path).step == 10
+    with pytest.raises(ValueError, match="damaged: .*step-000020/model.safetensors is not what was written"):
+        load_checkpoint(tmp_path / "checkpoints" / "step-000020")
+    with pytest.raises(ValueError, match="absent holds no whole checkpoint, in checkpoints/step-N"):
+        load_checkpoint(tmp_path / "absent")

@@ -1,0 +1,88 @@
+"""From checkpoints back to models: nothing that was learnt is lost on the way."""
+
+import pytest
+import torch
+from minute_runs import assert_same, learnt_at, stopped_after
+
+from skeletonllm.skeleton.synthesis import synthesize
+from skeletonllm.training.build import build_model
+from skeletonllm.training.checkpoint import load_checkpoint
+from skeletonllm.training.lora import has_lora
+from skeletonllm.training.parts import canonical_name, part_of
+from skeletonllm.training.restore import apply_learnt, restore
+from skeletonllm.training.run import train
+
+
+@pytest.fixture(scope="module")
+def half(four_recipe, tmp_path_factory):
+    """A recipe whose backbone is stored in bfloat16, as large ones are."""
+    folder = tmp_path_factory.mktemp("backbone")
+    model, processor = build_model(four_recipe().model, ["bow"], seed=5)
+    model.backbone.to(torch.bfloat16).save_pretrained(folder)
+    processor.tokenizer.save_pretrained(folder)
+    stages = dict(distill=dict(learning_rate=1e-3), refine=dict(learning_rate=1e-3, epochs=1))
+    return four_recipe(
+        model=dict(backbone=str(folder), tiny={}), stages=stages, optimization=dict(precision="bfloat16"), log_every=1
+    )
+
+
+@pytest.fixture(scope="module")
+def half_run(half, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("half")
+    train(half, folder)
+    return folder
+
+
+@pytest.mark.parametrize("middle", [2, 5])
+def test_a_run_on_a_bfloat16_backbone_goes_on_to_the_same_weights_to_the_bit(half, half_run, tmp_path, middle):
+    stopped_after(middle, lambda: train(half, tmp_path))
+    train(half, tmp_path, resume=True)
+    for last in (3, 6):
+        assert_same(learnt_at(tmp_path, last), learnt_at(half_run, last))
+
+
+def test_what_was_learnt_on_a_bfloat16_backbone_reaches_the_next_stage_unrounded(half, half_run):
+    learnt = learnt_at(half_run, 3)
+    projector = "backbone.model.multi_modal_projector.linear_1.weight"
+    assert not torch.equal(learnt[projector].bfloat16().float(), learnt[projector])
+    model, _ = build_model(half.model, ["bow"], seed=0)
+    assert dict(model.named_parameters())[projector].dtype == torch.bfloat16
+    apply_learnt(model, learnt, half)
+    given = {canonical_name(name): parameter for name, parameter in model.named_parameters()}
+    assert_same({name: given[name] for name in learnt}, learnt)
+
+
+def test_a_restored_model_can_be_asked_and_has_the_types_of_its_backbone(half_run):
+    trained = restore(load_checkpoint(half_run))
+    for name, parameter in trained.model.named_parameters():
+        exact = part_of(name) in ("renderer", "lora")
+        assert parameter.dtype == (torch.float32 if exact else torch.bfloat16), name
+    clip = trained.processor.sample(synthesize("walk", topology="coco_17", performer=7))
+    with torch.no_grad():
+        assert trained.model(**trained.processor([clip], ["What happens?"])).logits.isfinite().all()
+
+
+def test_adapters_are_put_in_place_where_the_checkpoint_has_some(staged, start_of):
+    for stage, adapted in (("discriminate", False), ("distill", True)):
+        model = start_of(staged.recipe)
+        apply_learnt(model, learnt_at(staged.folder, staged.spans[stage].last), staged.recipe)
+        assert has_lora(model) == adapted
+
+
+def test_parameters_that_the_model_lacks_or_has_in_another_shape_are_named(staged, start_of):
+    model = start_of(staged.recipe)
+    with pytest.raises(ValueError, match="differ in renderer.absent"):
+        apply_learnt(model, {"renderer.absent": torch.zeros(3)}, staged.recipe)
+    with pytest.raises(ValueError, match="differ in renderer.palette"):
+        apply_learnt(model, {"renderer.palette": torch.zeros(3)}, staged.recipe)
+
+
+def test_a_model_does_not_share_memory_with_the_checkpoint_it_came_from(staged, start_of):
+    learnt = learnt_at(staged.folder, staged.spans["warmup"].last)
+    before = {name: value.clone() for name, value in learnt.items()}
+    model = start_of(staged.recipe)
+    apply_learnt(model, learnt, staged.recipe)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(1)
+    assert_same(learnt, before)
