@@ -1,6 +1,7 @@
 """A recipe's model and processor."""
 
 import functools
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
@@ -16,13 +17,18 @@ from skeletonllm.training.arguments import ModelArguments, check_keywords
 
 
 def build_model(
-    arguments: ModelArguments, labels: list[str], seed: int
+    arguments: ModelArguments, labels: list[str], seed: int, loading: AbstractContextManager | None = None
 ) -> tuple[SkeletonLLMForConditionalGeneration, SkeletonLLMProcessor]:
     """The recipe's model and processor: untrained, from a backbone's weights, or from a model of ours.
 
     Same arguments, same model, on every rank and again when a checkpoint is restored.
+
+    Args:
+        arguments, seed: of the recipe.
+        labels: of the training data.
+        loading: open while a backbone's weights are loaded, see ``skeletonllm.training.zero.loading_in_shares``.
     """
-    model, processor = _build(arguments, labels, seed)
+    model, processor = _build(arguments, labels, seed, loading or nullcontext())
     if arguments.renderer_weights:
         model.renderer = DrAction.from_published(arguments.renderer_weights)
         model.config.renderer = model.renderer.settings
@@ -30,7 +36,7 @@ def build_model(
 
 
 def _build(
-    arguments: ModelArguments, labels: list[str], seed: int
+    arguments: ModelArguments, labels: list[str], seed: int, loading: AbstractContextManager
 ) -> tuple[SkeletonLLMForConditionalGeneration, SkeletonLLMProcessor]:
     if not arguments.renderer.get("published"):
         check_keywords(DrAction.__init__, arguments.renderer, "model.renderer")
@@ -45,13 +51,17 @@ def _build(
         )  # fmt: skip
     if find_trained(arguments.backbone) is not None:
         return _trained_further(arguments)
-    from transformers import AutoTokenizer
+    from transformers import AutoModelForImageTextToText, AutoTokenizer
 
+    with loading:
+        backbone = AutoModelForImageTextToText.from_pretrained(
+            arguments.backbone, attn_implementation=arguments.attention
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # the renderer's start
         model = SkeletonLLMForConditionalGeneration.from_backbone(
-            arguments.backbone, renderer=arguments.renderer, num_frames=arguments.num_frames,
-            image_size=arguments.image_size, normalize=arguments.normalize, attn_implementation=arguments.attention,
+            backbone, renderer=arguments.renderer, num_frames=arguments.num_frames,
+            image_size=arguments.image_size, normalize=arguments.normalize,
         )  # fmt: skip
     tokenizer = AutoTokenizer.from_pretrained(arguments.backbone)
     return model, SkeletonLLMProcessor.for_model(model.config, tokenizer, face_camera=arguments.face_camera)

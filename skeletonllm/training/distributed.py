@@ -56,6 +56,7 @@ def process_group(always: bool = False) -> Iterator[Ranks]:
     Raises:
         ValueError: the launcher left out one of the variables that torch.distributed needs.
     """
+    name_accelerator()
     if not launched():
         if not always:
             device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")

@@ -12,6 +12,7 @@ from skeletonllm.data.examples import Examples
 from skeletonllm.data.recordings import read_all, select
 from skeletonllm.data.sources import load_source
 from skeletonllm.models.processing import SkeletonLLMProcessor
+from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.models.trained import MODEL_FOLDER, save_trained
 from skeletonllm.training.arguments import Recipe
 from skeletonllm.training.build import build_model
@@ -20,6 +21,8 @@ from skeletonllm.training.distributed import Ranks, process_group
 from skeletonllm.training.engine import load_deepspeed_config
 from skeletonllm.training.faults import TimeLimit, check_room
 from skeletonllm.training.lora import attach_lora, has_lora, merge_lora
+from skeletonllm.training.parts import PARTS
+from skeletonllm.training.preparation import low_precision
 from skeletonllm.training.restore import apply_learnt, restore
 from skeletonllm.training.stages import Span, choose, schedule
 from skeletonllm.training.trainer import Trainer
@@ -157,7 +160,7 @@ class Run:
         """A fresh model with everything learnt so far, about to begin a stage or to go on within it."""
         recipe, settings = self.recipe, self.recipe.optimization
         torch.manual_seed(settings.seed)
-        model, processor = build_model(recipe.model, self.labels, settings.seed)
+        model, processor = self._build()
         learnt = {**(self.start.tensors["model"] if self.start else {}), **(found.tensors["model"] if found else {})}
         apply_learnt(model, learnt, recipe)
         if "lora" in span.stage.train and not has_lora(model):
@@ -179,6 +182,21 @@ class Run:
         if found is not None and span.first < found.step < span.last:
             trainer.restore(found)
         return trainer
+
+    def _build(self) -> tuple[SkeletonLLMForConditionalGeneration, SkeletonLLMProcessor]:
+        """The model as the recipe begins it; under ZeRO-3 its large parts in shares, if all that learns is small."""
+        recipe = self.recipe
+        large = {"vision", "language"}
+        in_full = any(large & set(span.stage.train) for span in self.spans)
+        arguments = (recipe.model, self.labels, recipe.optimization.seed)
+        if self.deepspeed is None or self.deepspeed["zero_optimization"]["stage"] < 3 or in_full:
+            return build_model(*arguments)
+        from skeletonllm.training.zero import loading_in_shares, make_whole
+
+        low = low_precision(recipe.optimization, self.ranks)
+        model, processor = build_model(*arguments, loading=loading_in_shares(low, self.ranks))
+        make_whole(model, {part for part in PARTS if part not in large})
+        return model, processor
 
     def _examples(self, span: Span, processor: SkeletonLLMProcessor | None) -> Examples:
         recipe = self.recipe

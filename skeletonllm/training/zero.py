@@ -1,13 +1,15 @@
 """ZeRO (arXiv 1910.02054) through DeepSpeed: optimiser states, gradients and parameters shared out over ranks."""
 
 import copy
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 from skeletonllm.training.distributed import Ranks, name_accelerator
 from skeletonllm.training.engine import BETAS, MOMENTS, Engine, EngineSettings, sum_of_squares
-from skeletonllm.training.parts import learning_parameters
+from skeletonllm.training.parts import learning_parameters, part_of
 
 
 def without_shared_memory() -> None:
@@ -64,6 +66,38 @@ def resolve(config: dict, settings: EngineSettings, ranks: Ranks, learning: int)
     # For what is still auto DeepSpeed's own defaults stand.
     zero = {key: value for key, value in config["zero_optimization"].items() if value != "auto"}
     return {**{key: value for key, value in config.items() if value != "auto"}, "zero_optimization": zero}
+
+
+@contextmanager
+def loading_in_shares(low_precision: torch.dtype | None, ranks: Ranks) -> Iterator[None]:
+    """While it is open, ``from_pretrained`` leaves each rank only its ZeRO-3 share of every parameter.
+
+    So a backbone is loaded that fits into no single GPU.
+    """
+    without_shared_memory()
+    import deepspeed
+    from transformers.integrations import HfDeepSpeedConfig
+
+    deepspeed.init_distributed(dist_backend="nccl" if ranks.device.type == "cuda" else "gloo")
+    # The type is for loading alone; the engine is made with a configuration of its own.
+    low = dict(enabled=low_precision is not None)
+    batch = dict(train_micro_batch_size_per_gpu=1, train_batch_size=ranks.world_size)
+    told = HfDeepSpeedConfig({"zero_optimization": {"stage": 3}, "bf16": low, **batch})  # heeded while it lives
+    yield
+    del told
+
+
+@torch.no_grad()
+def make_whole(model: nn.Module, parts: Container[str]) -> None:
+    """Give every rank the whole of some parts that were loaded in shares: small ones, which learn."""
+    import deepspeed
+
+    for name, parameter in list(model.named_parameters()):
+        if part_of(name) in parts and hasattr(parameter, "ds_id"):
+            owner, _, attribute = name.rpartition(".")
+            with deepspeed.zero.GatheredParameters([parameter]):
+                whole = nn.Parameter(parameter.detach().clone(), requires_grad=parameter.requires_grad)
+            setattr(model.get_submodule(owner), attribute, whole)
 
 
 class ZeroEngine(Engine):

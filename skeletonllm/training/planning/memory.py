@@ -13,7 +13,7 @@ from skeletonllm.training.zero import MOST_BUCKETED
 
 FLOAT32, BFLOAT16, BOOL = 4, 2, 1
 MOMENTS = 2 * FLOAT32  # Adam's two, per parameter
-# A bucket of gradients holds all parameters that learn, up to DeepSpeed's default; see zero.resolve. It has two kinds: for
+# A bucket holds the gradients of all that learns, up to DeepSpeed's default; see zero.resolve. It has two kinds: for
 # what is sent in bfloat16 and in float32. Stages 1 and 2 hold each twice, to fill one while the other is sent, in
 # the parameters' float32; stage 3 holds one of each in its own type.
 BUCKET_BYTES_PER_ELEMENT = {0: 0, 1: 4 * FLOAT32, 2: 4 * FLOAT32, 3: BFLOAT16 + FLOAT32}
