@@ -69,20 +69,19 @@ def resolve(config: dict, settings: EngineSettings, ranks: Ranks, learning: int)
 
 
 @contextmanager
-def loading_in_shares(low_precision: torch.dtype | None, ranks: Ranks) -> Iterator[None]:
+def loading_in_shares(ranks: Ranks) -> Iterator[None]:
     """While it is open, ``from_pretrained`` leaves each rank only its ZeRO-3 share of every parameter.
 
-    So a backbone is loaded that fits into no single GPU.
+    So a backbone is loaded that fits into no single GPU. Shares are in float32 until ``set_precision``.
     """
     without_shared_memory()
     import deepspeed
     from transformers.integrations import HfDeepSpeedConfig
 
     deepspeed.init_distributed(dist_backend="nccl" if ranks.device.type == "cuda" else "gloo")
-    # The type is for loading alone; the engine is made with a configuration of its own.
-    low = dict(enabled=low_precision is not None)
+    # For loading alone, and heeded as long as it lives; the engine is made with a configuration of its own.
     batch = dict(train_micro_batch_size_per_gpu=1, train_batch_size=ranks.world_size)
-    told = HfDeepSpeedConfig({"zero_optimization": {"stage": 3}, "bf16": low, **batch})  # heeded while it lives
+    told = HfDeepSpeedConfig({"zero_optimization": {"stage": 3}, **batch})
     yield
     del told
 
@@ -157,6 +156,7 @@ class ZeroEngine(Engine):
         entries = [self.optimizer.state[flat] for flat in self._flat_parameters() if flat in self.optimizer.state]
         if not entries:
             return {}
+        self._link_moments()
         state = {
             f"{name}/{key}": safe_get_full_optimizer_state(parameter, key).cpu()
             for name, parameter in self.learning.items()
@@ -172,11 +172,19 @@ class ZeroEngine(Engine):
             # DeepSpeed's own Adam counts in Python, torch's in a tensor.
             count = steps.float().clone() if isinstance(self.optimizer, torch.optim.AdamW) else int(steps)
             self.optimizer.state[flat] = {"step": count, **{key: torch.zeros_like(flat) for key in MOMENTS}}
-        if self.stage < 3:
-            self.zero._lazy_init_hp_params_optimizer_state()
+        self._link_moments()
         for name, parameter in self.learning.items():
             for key in MOMENTS:
                 self._set_moment(parameter, key, state[f"{name}/{key}"])
+
+    def _link_moments(self) -> None:
+        """Let parameters find their moments under ZeRO 1 and 2.
+
+        DeepSpeed links them once, behind the first step of the first group, when the others have no moments yet.
+        """
+        if self.stage < 3:
+            self.zero._hp_optimizer_states_linked = False
+            self.zero._lazy_init_hp_params_optimizer_state()
 
     def _set_moment(self, parameter: nn.Parameter, key: str, value: torch.Tensor) -> None:
         """This rank's share of a whole moment. DeepSpeed's own setter fails where the last share is padded."""
