@@ -73,7 +73,7 @@ def set_precision(model: nn.Module, low: torch.dtype | None) -> None:
     pixels.
     """
     for name, parameter in model.named_parameters():
-        if hasattr(parameter, "ds_id"):  # in shares, which were loaded in their type
-            continue
         exact = low is None or parameter.requires_grad or part_of(name) == "renderer"
         parameter.data = parameter.data.to(torch.float32 if exact else low)
+        if hasattr(parameter, "ds_tensor"):  # this rank's share under ZeRO-3
+            parameter.ds_tensor.data = parameter.ds_tensor.data.to(parameter.dtype)

@@ -22,7 +22,6 @@ from skeletonllm.training.engine import load_deepspeed_config
 from skeletonllm.training.faults import TimeLimit, check_room
 from skeletonllm.training.lora import attach_lora, has_lora, merge_lora
 from skeletonllm.training.parts import PARTS
-from skeletonllm.training.preparation import low_precision
 from skeletonllm.training.restore import apply_learnt, restore
 from skeletonllm.training.stages import Span, choose, schedule
 from skeletonllm.training.trainer import Trainer
@@ -193,8 +192,7 @@ class Run:
             return build_model(*arguments)
         from skeletonllm.training.zero import loading_in_shares, make_whole
 
-        low = low_precision(recipe.optimization, self.ranks)
-        model, processor = build_model(*arguments, loading=loading_in_shares(low, self.ranks))
+        model, processor = build_model(*arguments, loading=loading_in_shares(self.ranks))
         make_whole(model, {part for part in PARTS if part not in large})
         return model, processor
 
