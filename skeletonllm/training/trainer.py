@@ -25,7 +25,7 @@ from skeletonllm.training.engine import EngineSettings, make_engine
 from skeletonllm.training.faults import SIGNALS, StopRequest, TimeLimit, Watchdog, exit_code
 from skeletonllm.training.parts import group_part, learning_parameters, parameter_groups
 from skeletonllm.training.preparation import low_precision, mixed_seed, prepare, share_batch
-from skeletonllm.training.progress import Ledger, Log, RendererClock, Window, peak_memory, prefetched, sheet_of
+from skeletonllm.training.progress import Ledger, Log, RendererClock, Window, peak_memory, prefetched, rewind, sheet_of
 from skeletonllm.training.shares import arrange, microbatches_of
 from skeletonllm.training.stages import Span
 
@@ -123,6 +123,8 @@ class Trainer:
         """
         log = Log(self.folder, self.step) if self.ranks.is_first else None
         ledger = Ledger(self.folder, self.ranks, self.step)
+        if log:
+            rewind(self.folder / SKIPPED_FILE, self.step - 1)  # there steps are told by how many were done before
         bar = tqdm(total=self.span.last, initial=self.step, desc=self.span.name, mininterval=1.0, disable=not log)
         watchdog = Watchdog(self.folder, self.ranks.rank, 60 * self.recipe.patience_minutes)
         window, since_save = Window(), Window()

@@ -175,11 +175,12 @@ def spoiling(what, steps):
 
     def spoil(trainer):
         engine = trainer.engine
+        first = not states
         states[trainer.step] = {**engine.parameters(), **engine.optimizer_state()}
-        if trainer.step == 0 and what == "gradient":
+        if first and what == "gradient":
             palette = engine.model.renderer.palette
             palette.register_hook(lambda gradient: gradient * (torch.inf if trainer.step in steps else 1))
-        if trainer.step == 0 and what == "loss":
+        if first and what == "loss":
             # One sample of the batch is enough.
             def poisoned(**inputs):
                 outputs = type(engine).forward(engine, **inputs)
@@ -250,6 +251,20 @@ def test_steps_left_out_before_a_stop_count_after_it(recipe, tmp_path):
             train(recipe(), tmp_path, resume=True)
     finally:
         patch.undo()
+
+
+def test_a_step_that_is_left_out_again_after_a_crash_is_written_down_once(recipe, tmp_path):
+    for crashing in (True, False):
+        patch, _ = spoiling("gradient", steps={4, 6})
+        try:
+            if crashing:
+                crashed(recipe(), tmp_path, step=8)
+            else:
+                train(recipe(), tmp_path, resume=True)
+        finally:
+            patch.undo()
+        lines = (tmp_path / "skipped.jsonl").read_text().splitlines()
+        assert [json.loads(line)["step"] for line in lines] == [4, 6]
 
 
 def test_each_sample_counts_the_same_however_long_its_answer(recipe, tmp_path):
