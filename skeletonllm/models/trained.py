@@ -111,29 +111,32 @@ def _load_adapted(folder: Path, backbone: str | Path | None) -> SkeletonLLMForCo
 
 
 def _attach(model: PreTrainedModel, folder: Path, place: str | Path) -> None:
-    """Put a folder's adapters beside the layers of a backbone, and its projector in place of the backbone's."""
+    """Put a folder's adapters beside the layers of a backbone, and its projector's weights in the backbone's."""
     try:
         model.load_adapter(str(folder))
     except RuntimeError as error:
         raise ValueError(f"the adapters in {folder} do not fit the backbone at {place}: {error}") from error
-    stored = {
-        name.removeprefix("base_model.model.").removesuffix("weight") + "default.weight": value
-        for name, value in load_file(folder / ADAPTER_WEIGHTS).items()
-        if ".lora_" in name
-    }
-    parameters = {name: parameter for name, parameter in model.named_parameters() if ".lora_" in name}
-    if stored.keys() != parameters.keys():
-        raise ValueError(f"the adapters in {folder} are for other layers than the backbone at {place} has")
-    # transformers rounds adapters to the backbone's type; they were trained in float32, and PEFT reads them so.
-    for name, value in stored.items():
-        parameters[name].data = value
-    # PEFT keeps the projector that was there beside the trained one. Here the trained one takes its place, so that the
-    # model is like one that was never stored.
+    # A second projector beside the first is PEFT's way to keep both. The model shall be like one never stored.
     config = model.peft_config["default"]
     for path in [path for path, _ in model.named_modules() if path.endswith(tuple(config.modules_to_save or ()))]:
         parent, _, child = path.rpartition(".")
-        setattr(model.get_submodule(parent), child, model.get_submodule(path).modules_to_save["default"])
+        setattr(model.get_submodule(parent), child, model.get_submodule(path).original_module)
     config.modules_to_save = None
+    # Releases of transformers load such projectors not at all, or adapters rounded to the backbone's type.
+    stored = {_name_in_model(name): value for name, value in load_file(folder / ADAPTER_WEIGHTS).items()}
+    parameters = dict(model.named_parameters())
+    unfit = [name for name in parameters if ".lora_" in name and name not in stored]
+    unfit += [n for n, value in stored.items() if n not in parameters or parameters[n].shape != value.shape]
+    if unfit:
+        raise ValueError(f"the adapters in {folder} do not fit the backbone at {place}: {', '.join(unfit[:3])}")
+    for name, value in stored.items():
+        parameters[name].data = value if ".lora_" in name else value.to(parameters[name].dtype)
+
+
+def _name_in_model(name: str) -> str:
+    """The name of a parameter that has another one in PEFT's files."""
+    name = name.removeprefix("base_model.model.")
+    return f"{name.removesuffix('weight')}default.weight" if ".lora_" in name else name
 
 
 def _load_backbone(place: str | Path) -> PreTrainedModel:

@@ -112,11 +112,6 @@ def test_stock_peft_on_the_plain_backbone_gives_the_answers_of_the_live_model(li
     assert_same_answers(answers(live, opened.merge_and_unload()), answers(live))
 
 
-def test_transformers_alone_opens_the_adapter_folder(live, adapter):
-    opened = AutoModelForImageTextToText.from_pretrained(adapter).eval()
-    assert_same_answers(answers(live, opened), answers(live))
-
-
 def test_the_adapter_file_is_what_peft_itself_would_write(live, adapter, backbone, tmp_path):
     from peft import PeftModel
 
@@ -216,11 +211,11 @@ def test_a_whole_model_takes_no_other_backbone(run, backbone):
         load_trained(run, backbone)
 
 
-@pytest.mark.parametrize(("sizes", "problem"), [(dict(hidden_size=48), "do not fit"), (dict(layers=3), "other layers")])
-def test_a_backbone_of_other_sizes_is_refused(adapter, tmp_path, sizes, problem):
+@pytest.mark.parametrize("sizes", [dict(hidden_size=48), dict(layers=3), dict(layers=1)], ids=str)
+def test_a_backbone_of_other_sizes_is_refused(adapter, tmp_path, sizes):
     model, _ = build_tiny(tiny_texts(LABELS), **{**SIZES, **sizes})
     model.backbone.save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match=rf"adapters in .*adapter.* {problem}.*{tmp_path.name}"):
+    with pytest.raises(ValueError, match=f"adapters in .*adapter do not fit the backbone at .*{tmp_path.name}"):
         load_trained(adapter, tmp_path)
 
 
