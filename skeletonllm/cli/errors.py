@@ -6,7 +6,9 @@ USER_ERRORS = (ValueError, KeyError, OSError, FloatingPointError)
 
 def exit_code(error: Exception) -> int:
     """What a run ends with: 65 for data that it cannot learn from, else 2."""
-    return 65 if isinstance(error, FloatingPointError) else 2
+    from skeletonllm.data.recordings import PoisonedDataError
+
+    return 65 if isinstance(error, FloatingPointError | PoisonedDataError) else 2
 
 
 def describe_error(error: Exception) -> str:

@@ -13,6 +13,10 @@ logger = logging.getLogger(__name__)
 LARGEST_BAD_SHARE = 0.02
 
 
+class PoisonedDataError(ValueError):
+    """Too many files of a data set cannot be read."""
+
+
 @dataclass(frozen=True)
 class Recording:
     """Where a labelled recording is and what is known of it without reading it.
@@ -73,7 +77,7 @@ def read_all(recordings: Iterable[Recording], progress: str | None = None) -> li
     """Read recordings into memory; a bad file is named in a warning and left out.
 
     Raises:
-        SkeletonFormatError: more than ``LARGEST_BAD_SHARE`` of the files are bad; it is the first one's error.
+        PoisonedDataError: more than ``LARGEST_BAD_SHARE`` of the files are bad; it tells the first one's error.
     """
     from tqdm import tqdm
 
@@ -86,5 +90,6 @@ def read_all(recordings: Iterable[Recording], progress: str | None = None) -> li
             logger.warning("left out: %s", error)
             bad.append(error)
             if len(bad) > LARGEST_BAD_SHARE * len(recordings):
-                raise bad[0] from None
+                share = f"more than {LARGEST_BAD_SHARE:.0%} of {len(recordings)} recordings cannot be read"
+                raise PoisonedDataError(f"{share}, the first: {bad[0]}") from None
     return read

@@ -91,7 +91,10 @@ def _write_draft(draft: Path, step: int, tensors: dict[str, dict[str, torch.Tens
 
 def set_aside(path: Path) -> None:
     """Take a damaged checkpoint out of the row, without removing what may be of use to someone."""
-    os.replace(path, path.with_name(f"{path.name}.damaged"))
+    aside = path.with_name(f"{path.name}.damaged")
+    if aside.exists():  # the same step, damaged before
+        shutil.rmtree(aside)
+    os.replace(path, aside)
 
 
 def load_newest_checkpoint(folder: Path) -> Checkpoint | None:

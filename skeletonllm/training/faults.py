@@ -10,6 +10,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -30,6 +32,29 @@ HEARTBEAT_FOLDER = "heartbeats"
 def exit_code(signal_number: int) -> int:
     """Of a run that was stopped by a signal."""
     return INTERRUPTED if signal_number == signal.SIGINT else REQUEUE
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """While this context is open, a signal ends the process with its exit code: for times in which nothing is lost.
+
+    Outside the main thread it does nothing.
+    """
+
+    def end(number: int, _) -> None:
+        raise SystemExit(exit_code(number))
+
+    before = {}
+    try:
+        for number in SIGNALS:
+            before[number] = signal.signal(number, end)
+    except ValueError:  # not the main thread
+        before.clear()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class StopRequest:

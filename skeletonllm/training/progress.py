@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +64,9 @@ def rewind(path: Path, step: int) -> None:
     """Drop the lines of a JSONL file that are of later steps, which are done again, and one that a crash cut off."""
     if path.exists():
         whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        path.write_text("".join(line for line in whole if json.loads(line)["step"] <= step))
+        draft = path.with_suffix(".tmp")  # renamed into place, so that a crash now does not lose the others
+        draft.write_text("".join(line for line in whole if json.loads(line)["step"] <= step))
+        os.replace(draft, path)
 
 
 class Ledger:

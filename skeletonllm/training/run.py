@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from skeletonllm.data.examples import Examples
+from skeletonllm.data.oddities import warn_of_oddities
 from skeletonllm.data.recordings import read_all, select
 from skeletonllm.data.sources import load_source
 from skeletonllm.models.processing import SkeletonLLMProcessor
@@ -19,7 +20,7 @@ from skeletonllm.training.build import build_model
 from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER, Checkpoint, load_checkpoint, load_newest_checkpoint
 from skeletonllm.training.distributed import Ranks, process_group
 from skeletonllm.training.engine import load_deepspeed_config
-from skeletonllm.training.faults import TimeLimit, check_room
+from skeletonllm.training.faults import TimeLimit, check_room, ending_at_once
 from skeletonllm.training.lora import attach_lora, has_lora, merge_lora
 from skeletonllm.training.parts import PARTS
 from skeletonllm.training.restore import apply_learnt, restore
@@ -60,7 +61,8 @@ def train(
     """
     limit = TimeLimit(time_limit)
     config = None if deepspeed is None else load_deepspeed_config(deepspeed)
-    with process_group(always=config is not None) as ranks:
+    # A stage that learns minds signals itself. While data and models are read, nothing is lost by ending at once.
+    with ending_at_once(), process_group(always=config is not None) as ranks:
         run = Run(recipe, Path(folder), ranks, config, stage, start, limit)
         return run.train(resume)
 
@@ -99,6 +101,8 @@ class Run:
         if len(recordings) < settings.batch_size:
             raise ValueError(f"{len(recordings)} recordings are fewer than the batch size {settings.batch_size}")
         self.recordings = read_all(recordings, progress="reading" if ranks.is_first else None)
+        if ranks.is_first:
+            warn_of_oddities(self.recordings)
         self.labels = sorted({recording.label for recording, _ in self.recordings})
         self.spans = schedule(recipe.stages, len(self.recordings) // settings.batch_size)
         self.chosen = choose(self.spans, stage)

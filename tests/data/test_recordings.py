@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from skeletonllm.data.labels import shared_name, translate_labels
-from skeletonllm.data.recordings import LARGEST_BAD_SHARE, read_all, select
+from skeletonllm.data.recordings import LARGEST_BAD_SHARE, PoisonedDataError, read_all, select
 from skeletonllm.skeleton.formats import SkeletonFormatError
 
 
@@ -62,10 +62,10 @@ def test_a_bad_file_is_left_out_with_a_warning_that_names_it(with_bad_files, cap
     assert "bad0.json" in caplog.text
 
 
-def test_many_bad_files_stop_the_reading_with_the_first_error(with_bad_files):
+def test_many_bad_files_stop_the_reading_and_the_first_error_is_told(with_bad_files):
     budget = round(100 * LARGEST_BAD_SHARE)
     assert len(read_all(with_bad_files(budget))) == 100 - budget
-    with pytest.raises(SkeletonFormatError, match="bad0.json"):
+    with pytest.raises(PoisonedDataError, match="more than 2% of 100 recordings cannot be read, the first: bad0.json"):
         read_all(with_bad_files(budget + 1))
 
 
