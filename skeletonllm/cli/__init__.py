@@ -13,6 +13,7 @@ COMMANDS = {
     "inspect": "skeletonllm.cli.inspect",
     "train": "skeletonllm.cli.train",
     "plan": "skeletonllm.cli.plan",
+    "rehearse": "skeletonllm.cli.rehearse",
     "export": "skeletonllm.cli.export",
     "evaluate": "skeletonllm.cli.evaluate",
     "ask": "skeletonllm.cli.ask",
