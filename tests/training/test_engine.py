@@ -56,6 +56,8 @@ def assert_same_losses(first, second, tolerance=ROUNDING):
     assert len(lines_of(first)) == STEPS
     for one, other in zip(losses_by_task(first), losses_by_task(second), strict=True):
         assert one == pytest.approx(other, abs=tolerance)
+    norms, wanted = ([line["gradient_norm"] for line in lines_of(folder)] for folder in (first, second))
+    assert norms == pytest.approx(wanted, rel=10 * tolerance)  # of 2 to 20, so as far off as the losses are
 
 
 def test_the_samples_of_a_step_differ_in_task_and_length_and_its_losses_from_step_to_step(computed):
