@@ -117,6 +117,7 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             num_frames=num_frames,
             image_size=image_size,
             normalize=normalize,
+            dtype=backbone.config.dtype,
             # A config spreads its choice over its parts, and without any the backbone would see the words to come.
             attn_implementation=backbone.config._attn_implementation,
         )

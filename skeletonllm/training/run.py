@@ -112,17 +112,18 @@ class Run:
     def train(self, resume: bool) -> Path:
         found = self._found(resume)
         model_folder = self.folder / MODEL_FOLDER
-        trainer = None
-        for span in self.chosen:
-            if found is not None and found.step >= span.last:
-                continue
+        left = [span for span in self.chosen if found is None or found.step < span.last]
+        if not left and model_folder.exists():
+            logger.warning("%s is finished; there is nothing left to train", self.folder)
+            return model_folder
+        for span in left:
             trainer = self._trainer(span, found)
             if self.ranks.is_first:
                 check_room(self.folder, trainer.bytes_to_write())
                 (self.folder / "recipe.json").write_text(json.dumps(self.recipe.as_dict(), indent=1))
             self.ranks.barrier()
             trainer.train()
-            trainer = None
+            del trainer
             gc.collect()  # a backbone of many gigabytes, before the next one is loaded
             found = load_newest_checkpoint(self.folder / CHECKPOINT_FOLDER)
         if self.ranks.is_first:
@@ -180,6 +181,7 @@ class Run:
             self.deepspeed,
             learnt,
             ends,
+            self.chosen[-1].last,
             self.time_limit,
         )
         if found is not None and span.first < found.step < span.last:

@@ -64,6 +64,7 @@ class Trainer:
         deepspeed: a DeepSpeed configuration, or None for plain torch.
         learnt: parameters that earlier stages trained, which the checkpoints carry along.
         ends: steps at which stages end; their checkpoints are kept.
+        until: the step at which the run ends, for the time that is left; default: the end of the stage.
         time_limit: when the run has to stop.
 
     Raises:
@@ -82,12 +83,13 @@ class Trainer:
         deepspeed: dict | None = None,
         learnt: dict[str, torch.Tensor] | None = None,
         ends: Sequence[int] = (),
+        until: int | None = None,
         time_limit: TimeLimit | None = None,
     ):
         self.processor, self.examples, self.recipe, self.span = processor, examples, recipe, span
         self.folder, self.ranks, self.learnt, self.ends = folder, ranks, dict(learnt or {}), ends
         self.step, self.skipped_in_row = span.first, 0
-        self.time_limit = time_limit or TimeLimit()
+        self.until, self.time_limit = until or span.last, time_limit or TimeLimit()
         self.best: tuple[float, int] | None = None
         self.verifier = ThreadPoolExecutor(1, thread_name_prefix="verification")
         self.verified: tuple[Path, Future] | None = None
@@ -137,13 +139,14 @@ class Trainer:
                 waited = time.perf_counter() - begin
                 if self.time_limit.is_near() and stop.signal_number is None:
                     stop.signal_number = signal.SIGUSR1
+                # Before the ranks agree: when one of them saves the step, all of them have it in their ledgers.
+                ledger.write(self.step + 1, [microbatch.ids for microbatch in microbatches])
                 facts = self._one_step(microbatches, stop.signal_number)
                 signal_number = facts.pop("signal_number")
                 facts |= {"data_seconds": waited, "seconds": time.perf_counter() - begin}
                 self.time_limit.took("step", facts["seconds"])
                 window.add(facts)
                 since_save.add(facts)
-                ledger.write(self.step, [microbatch.ids for microbatch in microbatches])
                 watchdog.beat(f"step {self.step}")
                 bar.update()
                 done = self.step == self.span.last
@@ -277,7 +280,7 @@ class Trainer:
             **summary,
             **rates,
             memory_gib=peak_memory(self.ranks.device),
-            eta_seconds=round((self.ends[-1] - self.step) * summary["seconds_per_step"]),
+            eta_seconds=round((self.until - self.step) * summary["seconds_per_step"]),
         )
 
     def _picture(self, log: Log | None) -> None:
