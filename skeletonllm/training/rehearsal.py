@@ -11,7 +11,7 @@ from skeletonllm.data.sources import load_source
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.training.arguments import Recipe
 from skeletonllm.training.lora import attach_lora
-from skeletonllm.training.parts import learning_parameters, parameter_groups, part_of, set_trainable
+from skeletonllm.training.parts import canonical_name, learning_parameters, parameter_groups, part_of, set_trainable
 from skeletonllm.training.plan import TASK_TOKENS, TOKENS_PER_FRAME_LINE, Plan, Setting, make_plan
 from skeletonllm.training.planning.communication import scatter_traffic
 from skeletonllm.training.planning.failures import GPU_HOURS_PER_FAILURE, best_interval, overhead
@@ -291,7 +291,7 @@ def checkpoint_of(model: SkeletonLLMForConditionalGeneration, recipe: Recipe, sp
     names = [name for name, stage in recipe.stages.items() if stage.epochs > 0]
     earlier = {part for name in names[: names.index(span.name)] for part in recipe.stages[name].train}
     learning = {name: tuple(parameter.shape) for name, parameter in learning_parameters(model).items()}
-    carried = {name: tuple(p.shape) for name, p in model.named_parameters() if part_of(name) in earlier}
+    carried = {canonical_name(name): tuple(p.shape) for name, p in model.named_parameters() if part_of(name) in earlier}
     return checkpoint_size({**carried, **learning}, learning)
 
 
