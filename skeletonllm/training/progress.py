@@ -70,7 +70,9 @@ def rewind(path: Path, step: int) -> None:
 
 
 class Ledger:
-    """Which samples this rank has learnt from: ``ledger/rank-N.jsonl``, a line per step with its microbatches' ids.
+    """Which samples this rank learns from: ``ledger/rank-N.jsonl``, a line per step with its microbatches' ids.
+
+    A line is written before its step is done; where the run goes on from an earlier one, it is dropped.
 
     Args:
         folder: of the run.
