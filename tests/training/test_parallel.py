@@ -162,7 +162,7 @@ def test_two_processes_do_what_one_does_under_autocast(launch, plan, tmp_path, e
     stages = dict(distill=dict(epochs=10, learning_rate=2e-4))
     train(recipe_from_dict(plan(stages, **LOW)), tmp_path / "one")
     pair = launch(engine, stages=stages, **LOW)
-    assert_same_run(pair, tmp_path / "one", ends=[10], loss=1e-3, drift=1e-4, gradient=0.02)
+    assert_same_run(pair, tmp_path / "one", ends=[10], loss=1e-3, drift=1e-3, gradient=0.05)
     if engine != "zero3":  # nothing but the order of two float32 numbers' sum differs
         assert (losses_of(pair) - losses_of(tmp_path / "one")).abs().max() < LOSS
 
