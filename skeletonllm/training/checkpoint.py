@@ -4,17 +4,20 @@ A folder ``step-000100`` counts only if its ``manifest.json``, written last, nam
 and they agree. Tensors are safetensors, everything else is JSON.
 """
 
+import errno
 import hashlib
 import json
 import logging
 import os
 import re
 import shutil
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 logger = logging.getLogger(__name__)
@@ -79,7 +82,9 @@ def save_checkpoint(
 def _write_draft(draft: Path, step: int, tensors: dict[str, dict[str, torch.Tensor]], state: dict) -> None:
     draft.mkdir(parents=True)
     for stem, content in tensors.items():
-        save_file({key: value.detach().contiguous() for key, value in content.items()}, draft / f"{stem}.safetensors")
+        path = draft / f"{stem}.safetensors"
+        with told_as_os_error(path):
+            save_file({key: value.detach().contiguous() for key, value in content.items()}, path)
     (draft / "state.json").write_text(json.dumps(state))
     files = {path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in sorted(draft.iterdir())}
     for name in files:
@@ -87,6 +92,15 @@ def _write_draft(draft: Path, step: int, tensors: dict[str, dict[str, torch.Tens
     (draft / MANIFEST).write_text(json.dumps({"step": step, "files": files}, indent=1))
     _sync(draft / MANIFEST)
     _sync(draft)
+
+
+@contextmanager
+def told_as_os_error(path: Path) -> Iterator[None]:
+    """A failure of the disk while safetensors are written, which they tell in an error of their own."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise OSError(errno.EIO, str(error), str(path)) from error
 
 
 def set_aside(path: Path) -> None:

@@ -3,6 +3,8 @@
 import gc
 import json
 import logging
+import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -17,7 +19,13 @@ from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.models.trained import MODEL_FOLDER, save_trained
 from skeletonllm.training.arguments import Recipe
 from skeletonllm.training.build import build_model
-from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER, Checkpoint, load_checkpoint, load_newest_checkpoint
+from skeletonllm.training.checkpoint import (
+    CHECKPOINT_FOLDER,
+    Checkpoint,
+    load_checkpoint,
+    load_newest_checkpoint,
+    told_as_os_error,
+)
 from skeletonllm.training.distributed import Ranks, process_group
 from skeletonllm.training.engine import load_deepspeed_config
 from skeletonllm.training.faults import TimeLimit, check_room, ending_at_once
@@ -28,6 +36,8 @@ from skeletonllm.training.stages import Span, choose, schedule
 from skeletonllm.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
+
+STEP_FILE = "step.json"  # in the folder of the trained model
 
 
 def train(
@@ -113,7 +123,7 @@ class Run:
         found = self._found(resume)
         model_folder = self.folder / MODEL_FOLDER
         left = [span for span in self.chosen if found is None or found.step < span.last]
-        if not left and model_folder.exists():
+        if not left and _step_of(model_folder) == found.step:
             logger.warning("%s is finished; there is nothing left to train", self.folder)
             return model_folder
         for span in left:
@@ -127,9 +137,7 @@ class Run:
             gc.collect()  # a backbone of many gigabytes, before the next one is loaded
             found = load_newest_checkpoint(self.folder / CHECKPOINT_FOLDER)
         if self.ranks.is_first:
-            trained = restore(found)
-            merge_lora(trained.model)
-            save_trained(model_folder, trained)
+            _write_model(model_folder, found)
         self.ranks.barrier()
         return model_folder
 
@@ -214,3 +222,25 @@ class Run:
             variants=span.stage.variants,
             seed=recipe.optimization.seed,
         )
+
+
+def _write_model(folder: Path, checkpoint: Checkpoint) -> None:
+    """The model of a checkpoint with its adapters merged; the folder appears whole or not at all."""
+    trained = restore(checkpoint)
+    merge_lora(trained.model)
+    draft, old = folder.with_suffix(".tmp"), folder.with_suffix(".old")
+    for left_over in (draft, old):
+        shutil.rmtree(left_over, ignore_errors=True)
+    with told_as_os_error(draft):
+        save_trained(draft, trained)
+    (draft / STEP_FILE).write_text(json.dumps(dict(step=checkpoint.step)))
+    if folder.exists():  # of an earlier stage
+        os.replace(folder, old)
+    os.replace(draft, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _step_of(folder: Path) -> int | None:
+    """The step of the checkpoint that a model was written from, None if there is no such model."""
+    path = folder / STEP_FILE
+    return json.loads(path.read_text())["step"] if path.exists() else None

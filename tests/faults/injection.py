@@ -11,6 +11,7 @@ import signal
 from pathlib import Path
 
 from skeletonllm.data.examples import Examples
+from skeletonllm.models import trained
 from skeletonllm.training import checkpoint, run
 from skeletonllm.training.distributed import Ranks
 from skeletonllm.training.engine import PlainEngine
@@ -25,7 +26,19 @@ SIGNALS = {
     "warn": signal.SIGUSR1,
     "interrupt": signal.SIGINT,
 }
-STEP_POINTS = ("data", "forward", "backward", "agreement", "agreed", "update", "updated", "ledger", "building")
+STEP_POINTS = (
+    "data",
+    "forward",
+    "backward",
+    "agreement",
+    "agreed",
+    "update",
+    "updated",
+    "ledger",
+    "building",
+    "finishing",
+    "half a model",
+)
 SAVE_POINTS = (
     "save", "half a file", "model", "optimizer", "state", "manifest", "half a manifest", "renamed", "renaming",
     "removing", "half removed",
@@ -56,10 +69,15 @@ class _Injection:
     def reach(self, point: str, number: int | None) -> None:
         if (point, number) == (self.point, self.number) and not self.done:
             self.done = True
-            os.kill(os.getpid(), SIGNALS[self.deed])
+            if self.deed.startswith("fill:"):
+                fill(Path(self.deed.removeprefix("fill:")))
+            else:
+                os.kill(os.getpid(), SIGNALS[self.deed])
 
     def _watch_steps(self) -> None:
         self._note_step()
+        before(run, "save_trained", lambda *_: self.reach("finishing", self.step))
+        before(trained, "save_facts", lambda *_: self.reach("half a model", self.step))
         before(run, "build_model", lambda *_, **__: self.reach("building", 0))
         before(Examples, "example", lambda _, question: self.reach("data", question.step))
         for engine in (PlainEngine, ZeroEngine):
@@ -134,6 +152,12 @@ class _Injection:
 
         for engine in (PlainEngine, ZeroEngine):
             _change_result(engine, "forward", poison)
+
+
+def fill(disk: Path) -> None:
+    """Leave no room on a disk."""
+    room = os.statvfs(disk)
+    (disk / "filler").write_bytes(b"0" * (room.f_bavail * room.f_frsize))
 
 
 def step_of(path: str | Path) -> int | None:

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,11 +27,10 @@ PROMPTLY = 120.0
 
 @dataclass
 class Ended:
-    """How a launch ended: exit codes of its processes, -9 for SIGKILL, what each printed, and the seconds it took."""
+    """How a launch ended: exit codes of its processes, -9 for SIGKILL, and what each printed."""
 
     codes: list[int]
     output: list[str]
-    seconds: float
 
     def tail(self) -> str:
         return "\n".join(f"rank {rank}: {text[-3000:]}" for rank, text in enumerate(self.output))
@@ -45,19 +45,18 @@ def context():
 
 
 def start(
-    folder: Path,
     arguments: Sequence[str],
     world_size: int,
     faults: Mapping[int, str],
     environment: Mapping[str, str] | None = None,
 ) -> list:
-    """The processes of a launch, running; their output goes to ``folder/../NAME.rank-N.txt``."""
+    """The processes of a launch, running; ``wait`` tells what they print."""
     port = free_port()
     processes = []
     for rank in range(world_size):
         group = dict(RANK=rank, WORLD_SIZE=world_size, LOCAL_RANK=rank, MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
         group = {key: str(value) for key, value in group.items()} if world_size > 1 else {}
-        log = folder.parent / f"{folder.name}.rank-{rank}.txt"
+        log = Path(tempfile.mkstemp(suffix=f"-rank-{rank}.txt")[1])  # not beside the run, whose disk may be full
         process = context().Process(
             target=_be_rank, args=(list(arguments), {**group, **(environment or {})}, log, faults.get(rank))
         )
@@ -83,7 +82,9 @@ def wait(processes: Sequence, limit: float = PROMPTLY) -> Ended:
             process.kill()
             process.join()
     codes = [process.exitcode for process in processes]
-    ended = Ended(codes, [process.log.read_text() for process in processes], time.monotonic() - begin)
+    ended = Ended(codes, [process.log.read_text() for process in processes])
+    for process in processes:
+        process.log.unlink()
     if late:
         raise TimeoutError(f"after {limit} s {len(late)} of {len(processes)} had not ended\n{ended.tail()}")
     return ended
@@ -102,7 +103,7 @@ def launch(
     """Train, with faults by rank, and wait for the end."""
     arguments = ["train", "--recipe", str(recipe), "-o", str(folder), *options]
     arguments += ["--resume"] * resume + ["--deepspeed", str(ZERO_2)] * zero
-    return wait(start(folder, arguments, world_size, faults or {}, environment))
+    return wait(start(arguments, world_size, faults or {}, environment))
 
 
 def _be_rank(arguments: list[str], environment: dict[str, str], log: Path, fault: str | None) -> None:

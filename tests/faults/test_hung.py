@@ -20,7 +20,7 @@ def impatient(write_recipe):
 def ended(impatient, tmp_path):
     """Two ranks, of which the second was stopped in the fourth step, after the watchdog of the first."""
     folder = tmp_path / "run"
-    processes = start(folder, ["train", "--recipe", str(impatient), "-o", str(folder)], 2, {1: "freeze forward 3"})
+    processes = start(["train", "--recipe", str(impatient), "-o", str(folder)], 2, {1: "freeze forward 3"})
     processes[0].join(PROMPTLY)
     state = psutil.Process(processes[1].pid).status()
     os.kill(processes[1].pid, signal.SIGKILL)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from launches import checkpoints_of, differences, launch, tensors_at
 
+from skeletonllm.models.trained import load_trained
 from skeletonllm.training.checkpoint import load_newest_checkpoint
 
 # Rank, point and step, so that each kill finds the run a step or two further on.
@@ -68,6 +69,20 @@ def test_killed_while_another_rank_saves_the_job_goes_on_from_what_was_written(w
     assert load_newest_checkpoint(folder / "checkpoints").step == 4
     assert launch(folder, minute, resume=True).codes == [0, 0]
     assert not differences(folder, whole)
+
+
+def test_killed_while_the_finished_model_is_written_the_next_run_writes_it(whole_alone, minute, tmp_path):
+    folder = tmp_path / "run"
+    for (_, point, _), _ in killed_one_after_the_other(
+        folder, minute, [(0, "ledger", 8), (0, "finishing", 8), (0, "half a model", -1)], world_size=1
+    ):
+        assert not (folder / "model").exists(), point
+    ended = launch(folder, minute, resume=True, world_size=1)
+    assert ended.codes == [0], ended.tail()
+    assert same(load_trained(folder).model.state_dict(), load_trained(whole_alone).model.state_dict())
+    assert not differences(folder, whole_alone)
+    ended = launch(folder, minute, resume=True, world_size=1)
+    assert ended.codes == [0] and "nothing left to train" in ended.output[0], ended.tail()
 
 
 def same(first, second) -> bool:
