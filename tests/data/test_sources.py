@@ -61,7 +61,7 @@ def test_synthetic_recordings_know_what_each_part_of_the_body_did_and_others_do_
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        (("ntu",), {}, "unknown data source 'ntu'; known: synthetic"),
+        (("ntu_rgbd",), {}, "unknown data source 'ntu_rgbd'; known: synthetic"),
         (("nw_ucla",), {}, "data source nw_ucla needs its folder: data.root=FOLDER"),
         (("nw_ucla", "absent"), {}, "nw_ucla: absent is not a folder"),
         (("synthetic", "."), {}, "synthetic source has no root"),
@@ -81,7 +81,7 @@ def test_an_unknown_topology_is_named():
         load_source("synthetic", topologies=["kinect_v9"])
 
 
-@pytest.mark.parametrize("name", ["nw_ucla", "utd_mhad", "folder"])
+@pytest.mark.parametrize("name", ["ntu", "nw_ucla", "utd_mhad", "folder"])
 def test_a_folder_without_recordings_is_refused(name, tmp_path):
     (tmp_path / "notes.txt").write_text("nothing here")
     with pytest.raises(ValueError, match=f"{name}: no recordings in"):

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from skeletonllm.data.recordings import Recording
-from skeletonllm.data.sources import folder, nw_ucla, synthetic, utd_mhad
+from skeletonllm.data.sources import folder, ntu, nw_ucla, synthetic, utd_mhad
 
 SOURCES = {
     "synthetic": synthetic.recordings,
+    "ntu": ntu.recordings,
     "nw_ucla": nw_ucla.recordings,
     "utd_mhad": utd_mhad.recordings,
     "folder": folder.recordings,
