@@ -218,13 +218,13 @@ def test_traffic_follows_the_zero_stage(shape_8b):
         return sum(traffic.total for traffic in purposes.values()) * 64 / 63
 
     assert sent(0) == pytest.approx(2 * 4 * learning)
-    # Gradients in bfloat16, weights in float32; stage 2 sends gradients after every micro-batch.
-    assert sent(1) == sent(2) == pytest.approx((2 + 4) * learning)
+    # Gradients and weights in float32; stage 2 sends gradients after every micro-batch.
+    assert sent(1) == sent(2) == pytest.approx((4 + 4) * learning)
     assert sent(1, accumulation=3) == sent(1)
-    assert sent(2, accumulation=3) == pytest.approx((3 * 2 + 4) * learning)
-    assert sent(3) == pytest.approx(2 * learning + 2 * (4 * learning + 2 * frozen))
+    assert sent(2, accumulation=3) == pytest.approx((3 * 4 + 4) * learning)
+    assert sent(3) == pytest.approx(4 * learning + 2 * (4 * learning + 2 * frozen))
     tower, renderer = 2 * shape_8b.parameters["vision"], shape_8b.parameters["renderer"]
-    assert sent(3, "refine") == pytest.approx(sent(3) - tower - (2 + 2 * 4 - 2 * 2) * renderer)
+    assert sent(3, "refine") == pytest.approx(sent(3) - tower - (4 + 2 * 4 - 2 * 2) * renderer)
     assert not sum(traffic.total for traffic in step_traffic(shape_8b, TRAINED["distill"], 1, 8, 3, 1).values())
 
 
@@ -241,10 +241,10 @@ def test_memory_by_part_adds_up(shape_8b):
     rest = memory.copies + memory.logits + memory.working + memory.buckets + memory.gathered + memory.context
     assert memory.total == pytest.approx(parts + rest)
     assert memory.parts["language"].weights == 2 * shape_8b.parameters["language"]
-    # All that learns in numbers of 4 bytes, of two kinds, twice.
+    # All that learns in numbers of 4 bytes, twice: one bucket is filled while the other is sent.
     learning = sum(shape_8b.parameters[part] for part in TRAINED["distill"])
-    assert memory.buckets == 16 * learning
-    assert plan_memory(shape_8b, Sample(), Load(), ("language",), 64, 1).buckets == 16 * 500_000_000
+    assert memory.buckets == 8 * learning
+    assert plan_memory(shape_8b, Sample(), Load(), ("language",), 64, 1).buckets == 8 * 500_000_000
     assert plan_memory(shape_8b, Sample(), Load(), ("renderer",), 64, 0).buckets == 0
     assert memory.gathered == 0 < plan_memory(shape_8b, Sample(), Load(), TRAINED["distill"], 64, 3).gathered
 

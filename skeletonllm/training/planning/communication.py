@@ -65,8 +65,8 @@ def step_traffic(
 
     if zero == 0:
         return {"gradients, summed": moved(learning * FLOAT32).times(2)}
-    # Under torch_autocast DeepSpeed sends gradients of linear layers, nearly all there are, in bfloat16.
-    gradients = moved(learning * BFLOAT16).times(accumulation if zero >= 2 else 1)
+    # In float32 also under autocast, see zero.resolve.
+    gradients = moved(learning * FLOAT32).times(accumulation if zero >= 2 else 1)
     if zero < 3:
         return {"gradients, reduced": gradients, "weights, gathered": moved(learning * FLOAT32)}
     frozen = sum(count for part, count in shape.parameters.items() if part not in trainable)

@@ -13,10 +13,9 @@ from skeletonllm.training.zero import MOST_BUCKETED
 
 FLOAT32, BFLOAT16, BOOL = 4, 2, 1
 MOMENTS = 2 * FLOAT32  # Adam's two, per parameter
-# A bucket holds the gradients of all that learns, up to DeepSpeed's default; see zero.resolve. It has two kinds: for
-# what is sent in bfloat16 and in float32. Stages 1 and 2 hold each twice, to fill one while the other is sent, in
-# the parameters' float32; stage 3 holds one of each in its own type.
-BUCKET_BYTES_PER_ELEMENT = {0: 0, 1: 4 * FLOAT32, 2: 4 * FLOAT32, 3: BFLOAT16 + FLOAT32}
+# A bucket holds the float32 gradients of all that learns, up to DeepSpeed's default; see zero.resolve. Stages 1 and 2
+# have two, to fill one while the other is sent.
+BUCKETS = {0: 0, 1: 2, 2: 2, 3: 1}
 # CUDA context, libraries and their workspaces; and what the allocator holds but cannot use.
 CONTEXT_BYTES, FRAGMENTATION = 2 * 2**30, 0.05
 # Numbers that the renderer's modulator keeps per Gaussian and frame: inputs, gates and states of the recurrent cell,
@@ -214,7 +213,7 @@ def plan_memory(shape: Shape, sample: Sample, load: Load, trainable: Collection[
         # In bfloat16 and float32, their logarithms, and both gradients.
         logits=logits * 2 * (load.element_bytes + FLOAT32) + kept["logits"],
         working=_working_bytes(shape, sample, load, trainable),
-        buckets=min(MOST_BUCKETED, learning) * BUCKET_BYTES_PER_ELEMENT[zero],
+        buckets=min(MOST_BUCKETED, learning) * BUCKETS[zero] * FLOAT32,
         # The layer in use and the one fetched ahead.
         gathered=BFLOAT16 * (shape.largest_module + shape.language_layer) if gpus > 1 and zero == 3 else 0.0,
         context=0.0,
