@@ -160,6 +160,8 @@ class Trainer:
                     self.save(since_save.summary()["loss"], must=bool(done or signal_number))
                     since_save = Window()
                     watchdog.beat(f"save {self.step}")
+                if done and signal_number is None:  # what came within this step has no further step to notice it
+                    signal_number = self._asked_to_stop(stop.signal_number)
                 if signal_number:
                     logger.warning("stopped after step %d; go on with --resume", self.step)
                     raise SystemExit(exit_code(signal_number))
@@ -167,6 +169,10 @@ class Trainer:
             log.close()
         self._set_aside_if_damaged()
         self.engine.close()
+
+    def _asked_to_stop(self, signal_number: int | None) -> int | None:
+        """A signal that any rank was sent, the same on every rank; every rank must ask."""
+        return _first_of(self.ranks.sum(_flags_of(signal_number)))
 
     def bytes_to_write(self) -> int:
         """An estimate, from above, of what a stage's checkpoints take at once."""
@@ -218,7 +224,7 @@ class Trainer:
             ids = microbatch.inputs["input_ids"]
             seen = int((ids == self.image_token).sum())
             visual, text = visual + seen, text + _filled(microbatch.inputs) - seen
-        signals = torch.tensor([float(number == signal_number) for number in SIGNALS], dtype=torch.float64)
+        signals = _flags_of(signal_number)
         measured = torch.tensor([visual, text, self.clock.seconds() / self.ranks.world_size], dtype=torch.float64)
         pieces = [signals, measured, losses, counts, self.engine.gradient_squares()]
         # One collective for all that the ranks have to agree on, before any weight changes.
@@ -243,8 +249,7 @@ class Trainer:
         for group, square in zip(self.groups, squares.tolist(), strict=True):
             by_part[group_part(group)] = by_part.get(group_part(group), 0.0) + square
         facts |= {f"gradient_norm/{part}": math.sqrt(square) for part, square in by_part.items()}
-        asked = [number for number, count in zip(SIGNALS, signals.tolist(), strict=True) if count]
-        return {**facts, "skipped": float(not finite), "signal_number": asked[0] if asked else None}
+        return {**facts, "skipped": float(not finite), "signal_number": _first_of(signals)}
 
     def _to_device(self, inputs: dict) -> dict:
         moved = {key: value.to(self.ranks.device) for key, value in inputs.items()}
@@ -354,6 +359,15 @@ class Trainer:
         self.engine.load_optimizer_state(checkpoint.tensors["optimizer"])
         self.step, self.skipped_in_row = checkpoint.step, checkpoint.state["skipped_in_row"]
         self.best = checkpoint.state["best"]
+
+
+def _flags_of(signal_number: int | None) -> torch.Tensor:
+    """Which of the signals this process was sent; sums over ranks are how many were sent each."""
+    return torch.tensor([float(number == signal_number) for number in SIGNALS], dtype=torch.float64)
+
+
+def _first_of(flags: torch.Tensor) -> int | None:
+    return next((number for number, count in zip(SIGNALS, flags.tolist(), strict=True) if count), None)
 
 
 def _filled(inputs: dict) -> int:

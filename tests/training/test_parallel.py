@@ -2,11 +2,13 @@
 
 import json
 import logging
+import os
+import signal
 
 import pytest
 import torch
 from launching import deepspeed_launch, torchrun_launch
-from minute_runs import checkpoints_of, learnt_at, lines_of, losses_of
+from minute_runs import before_step, checkpoints_of, learnt_at, lines_of, losses_of
 
 from skeletonllm.training.arguments import recipe_from_dict
 from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER, load_checkpoint
@@ -183,14 +185,25 @@ def test_a_signal_to_one_rank_stops_all_and_one_process_goes_on(launch_until, al
     assert_same_run(folder, alone)
 
 
+def test_a_signal_within_the_last_step_of_a_stage_is_obeyed(plan, tmp_path):
+    patch = before_step(lambda trainer: os.kill(os.getpid(), signal.SIGTERM) if trainer.step == 1 else None)
+    stages = {name: {**STAGES[name], "epochs": 2} for name in ("distill", "refine")}
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            train(recipe_from_dict(plan(stages)), tmp_path)
+    finally:
+        patch.undo()
+    assert stopped.value.code == REQUEUE and checkpoints_of(tmp_path) == [2]
+
+
 @pytest.mark.slow
 def test_a_run_goes_from_engine_to_engine_and_back(launch_until, alone, go_on_alone):
     for engine, step in (("zero2", 2), ("zero3", 4), ("plain", 6), ("zero1", 8)):
         folder = launch_until(engine, step, resume=step > 2)
         assert checkpoints_of(folder)[-1] == step
-    # Over two ends of stages, and into the last one, whose optimiser's state one process takes over.
+    # Over the end of a stage, and to that of the next, whose last step is under way when the signal comes.
     launch_until("zero3", 13, rank=0, resume=True)
-    assert checkpoints_of(folder)[-1] == 13
+    assert checkpoints_of(folder)[-1] == 12
     go_on_alone(folder)
     assert_same_run(folder, alone)
 
