@@ -1,6 +1,7 @@
 """Actions that several data sets share under different names."""
 
-from collections.abc import Iterable, Sequence
+import difflib
+from collections.abc import Collection, Iterable, Sequence
 
 from skeletonllm.skeleton.formats import ntu, nw_ucla, utd_mhad
 from skeletonllm.skeleton.synthesis import ACTIONS
@@ -41,3 +42,11 @@ def translate_labels(known: Sequence[str], foreign: Iterable[str]) -> dict[str, 
             raise ValueError(f"labels {by_shared[shared_name(label)]!r} and {label!r} mean the same action")
         by_shared[shared_name(label)] = label
     return {label: by_shared[shared_name(label)] for label in foreign if shared_name(label) in by_shared}
+
+
+def refuse_unknown(labels: Iterable[str], known: Collection[str], place: str) -> None:
+    """Raises ValueError, which names the nearest known label, if one of the labels is not known."""
+    for label in labels:
+        if label not in known:
+            near = difflib.get_close_matches(label, sorted(known), n=1, cutoff=0.0)
+            raise ValueError(f"{place}: unknown label {label!r}" + (f"; the nearest is {near[0]!r}" if near else ""))
