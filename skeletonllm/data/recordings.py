@@ -1,6 +1,7 @@
 """Recording: a labelled clip of some data set, not read yet; and reading many of them."""
 
 import logging
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -93,3 +94,8 @@ def read_all(recordings: Iterable[Recording], progress: str | None = None) -> li
                 share = f"more than {LARGEST_BAD_SHARE:.0%} of {len(recordings)} recordings cannot be read"
                 raise PoisonedDataError(f"{share}, the first: {bad[0]}") from None
     return read
+
+
+def digest_of_order(recordings: Iterable[tuple[Recording, SkeletonSequence]]) -> int:
+    """A number that changes if a recording is missing, added or elsewhere in the order: crc32 of the ids."""
+    return zlib.crc32("\n".join(recording.id for recording, _ in recordings).encode())

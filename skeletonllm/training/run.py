@@ -12,7 +12,7 @@ import torch
 
 from skeletonllm.data.examples import Examples
 from skeletonllm.data.oddities import warn_of_oddities
-from skeletonllm.data.recordings import read_all, select
+from skeletonllm.data.recordings import digest_of_order, read_all, select
 from skeletonllm.data.sources import load_source
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
@@ -111,6 +111,7 @@ class Run:
         if len(recordings) < settings.batch_size:
             raise ValueError(f"{len(recordings)} recordings are fewer than the batch size {settings.batch_size}")
         self.recordings = read_all(recordings, progress="reading" if ranks.is_first else None)
+        self._agree_on_order()
         if ranks.is_first:
             warn_of_oddities(self.recordings)
         self.labels = sorted({recording.label for recording, _ in self.recordings})
@@ -141,6 +142,16 @@ class Run:
         self.ranks.barrier()
         return model_folder
 
+    def _agree_on_order(self) -> None:
+        """A file that only some ranks could read would shift the order of all that come behind it, unnoticed."""
+        self.order = digest_of_order(self.recordings)
+        if int(self.ranks.sum(torch.tensor([float(self.order)], dtype=torch.float64))) != (
+            self.ranks.world_size * self.order
+        ):
+            raise ValueError(
+                f"rank {self.ranks.rank} has {len(self.recordings)} recordings; the ranks do not have the same ones"
+            )
+
     def rehearse(self) -> list[dict]:
         reports = []
         for span in self.chosen:
@@ -165,6 +176,10 @@ class Run:
             return None
         if found.state["recipe"] != self.recipe.as_dict():
             raise ValueError(f"{checkpoints}: the run was begun with another recipe; see recipe.json there")
+        if found.state["order"] != self.order:
+            raise ValueError(
+                f"{checkpoints}: the run was begun with other recordings; {len(self.recordings)} can be read now"
+            )
         logger.warning("resumed at step %d of %d", found.step, self.spans[-1].last)
         return found
 

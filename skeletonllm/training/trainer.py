@@ -15,6 +15,7 @@ import torch
 from tqdm import tqdm
 
 from skeletonllm.data.examples import Examples
+from skeletonllm.data.recordings import digest_of_order
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.rendering.cache import FrameCache
@@ -324,6 +325,7 @@ class Trainer:
                 stage=self.span.name,
                 recipe=self.recipe.as_dict(),
                 labels=self.examples.labels,
+                order=digest_of_order(self.examples.recordings),
                 skipped_in_row=self.skipped_in_row,
                 best=self.best,
                 world_size=self.ranks.world_size,

@@ -245,3 +245,13 @@ def test_cached_frames_give_the_losses_of_frames_drawn_anew(four_recipe, tmp_pat
     losses = losses_of(tmp_path / "drawn")
     torch.testing.assert_close(losses_of(tmp_path / "cached"), losses, atol=ROUNDING, rtol=0)
     assert losses.unique().numel() == 6
+
+
+def test_a_run_is_not_resumed_with_other_recordings_than_it_was_begun_with(recipe, tmp_path, monkeypatch):
+    short = recipe(optimization=dict(batch_size=4), save_every=1)
+    train(short, tmp_path, time_limit=None)
+    (tmp_path / "model" / "training.json").unlink()  # as if it had stopped before its end
+    whole = run.read_all
+    monkeypatch.setattr(run, "read_all", lambda *arguments, **options: whole(*arguments, **options)[1:])
+    with pytest.raises(ValueError, match="begun with other recordings; 11 can be read now"):
+        train(short, tmp_path, resume=True)
