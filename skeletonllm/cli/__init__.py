@@ -20,6 +20,8 @@ COMMANDS = {
     "demo": "skeletonllm.cli.demo",
     "doctor": "skeletonllm.cli.doctor",
 }
+# Commands with commands of their own: modules with an ``app``.
+GROUPS = {"checkpoint": "skeletonllm.cli.checkpoint"}
 
 app = typer.Typer(
     help="See skeleton recordings, and train and ask a multimodal LLM about them.",
@@ -39,6 +41,8 @@ def _options(
 
 for _name, _module in COMMANDS.items():
     app.command(_name)(getattr(import_module(_module), _name))
+for _name, _module in GROUPS.items():
+    app.add_typer(import_module(_module).app, name=_name)
 
 
 def main(arguments: list[str] | None = None) -> None:

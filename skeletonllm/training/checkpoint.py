@@ -161,6 +161,16 @@ def find_damage(path: Path) -> str | None:
     return None
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Whether a folder is a checkpoint by its name, whole or not."""
+    return path.is_dir() and bool(_NAME.fullmatch(path.name))
+
+
+def all_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, whole or not, the oldest first."""
+    return _newest_first(folder)[::-1]
+
+
 def _newest_first(folder: Path) -> list[Path]:
     """Checkpoints, whole or not, by their number: names of a million steps do not sort."""
     return sorted((path for path in folder.glob("step-*") if _NAME.fullmatch(path.name)), key=_step_of, reverse=True)
