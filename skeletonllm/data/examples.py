@@ -9,12 +9,14 @@ import torch
 from skeletonllm.data.augmentation import Augmentation
 from skeletonllm.data.confusable import confusable_labels
 from skeletonllm.data.recordings import Recording
+from skeletonllm.data.sides import mirrored
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.skeleton.sequence import Clip, SkeletonSequence
 from skeletonllm.tasks import NEED_RATIONALES, TASKS, Subject
 
-# Streams of random numbers: the order of an epoch, a question, its clip, and one of the fixed clips of a recording.
-_ORDER, _QUESTION, _CLIP, _VARIANT = range(4)
+# Streams of random numbers: the order of an epoch, a question, its clip, one of the fixed clips of a recording, and
+# whether these two are seen in a mirror.
+_ORDER, _QUESTION, _CLIP, _VARIANT, _MIRROR, _MIRRORED_VARIANT = range(6)
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Question:
         prompt, answer: text.
         id: of the recording.
         step: counted from 0.
+        mirrored: the clip is seen in a mirror, and the text is about what is seen there.
     """
 
     index: int
@@ -37,6 +40,7 @@ class Question:
     answer: str
     id: str
     step: int
+    mirrored: bool = False
 
 
 @dataclass
@@ -61,7 +65,9 @@ class Examples:
         recordings: with their sequences.
         processor: cuts sequences to clips.
         batch_size: examples per step, over all processes.
-        augmentation: what varies; recordings whose rationale is asked for are not trimmed.
+        augmentation: what varies. A label that names a side is that of the other side in a mirror. Recordings whose
+            label has no such counterpart among the labels are not mirrored, and those whose rationale is asked for
+            are neither mirrored nor trimmed.
         tasks: how often each of ``TASKS`` is asked, relative to the others.
         fewer_candidates: share of the recognition questions that offer only some of the labels, in any order.
         confusable: for each label those that discrimination asks for in its place, by default ``confusable_labels``.
@@ -71,8 +77,7 @@ class Examples:
 
     Raises:
         ValueError: fewer recordings than a batch has, an unknown task or a weight that is not positive, a task that
-            the recordings do not allow, negative ``variants``, or mirrored clips whose labels or rationales name a
-            side.
+            the recordings do not allow, or negative ``variants``.
     """
 
     def __init__(
@@ -120,10 +125,6 @@ class Examples:
                 f"task {reasoning} needs rationales, and {len(lacking)} of {len(self.recordings)} recordings have "
                 f"none, such as {lacking[0]}: leave the stage out that asks for it, or take data that has them"
             )
-        sided = [label for label in self.labels if {"left", "right"} & set(label.split())]
-        sided += [f"the rationales of task {reasoning}"] if reasoning else []
-        if self.augmentation.mirror and sided:
-            raise ValueError(f"augmentation.mirror would make {', '.join(sided)} untrue")
         if "discrimination" in self.tasks and len(self.labels) < 2:
             raise ValueError(f"task discrimination needs at least two labels, there is only {self.labels[0]}")
 
@@ -142,16 +143,13 @@ class Examples:
 
     def example(self, question: Question) -> Example:
         """A question with its clip."""
-        if self.variants:
-            variant = question.step // self.steps_per_epoch % self.variants
-            generator = self._generator(_VARIANT, question.recording, variant)
-        else:
-            generator = self._generator(_CLIP, question.step, question.index)
+        generator = self._clip_generator(_CLIP, _VARIANT, question.step, question.index, question.recording)
         sequence = self.recordings[question.recording][1]
         # A rationale tells the whole recording: what is cut off would make its counts untrue.
         if question.task not in NEED_RATIONALES:
             sequence = self.augmentation.trimmed(sequence, generator)
-        clip = self.augmentation.changed(self.processor.sample(sequence, generator), generator)
+        clip = self.processor.sample(sequence, generator)
+        clip = self.augmentation.changed(clip, generator, question.mirrored)
         return Example(clip, question.prompt, question.answer, question.id, question.task)
 
     def batch(self, step: int) -> list[Example]:
@@ -163,6 +161,19 @@ class Examples:
         mixed = np.random.SeedSequence([self.seed, *stream]).generate_state(1)
         return torch.Generator().manual_seed(int(mixed[0]))
 
+    def _clip_generator(self, fresh: int, fixed: int, step: int, index: int, number: int) -> torch.Generator:
+        """Of the stream ``fresh`` for a new clip every time, or ``fixed`` for one of a recording's variants."""
+        if self.variants:
+            return self._generator(fixed, number, step // self.steps_per_epoch % self.variants)
+        return self._generator(fresh, step, index)
+
+    def _mirrors(self, step: int, index: int, number: int, task: str) -> bool:
+        if not self.augmentation.mirror or task in NEED_RATIONALES:
+            return False
+        if mirrored(self.recordings[number][0].label) not in self.labels:
+            return False
+        return self.augmentation.mirrors(self._clip_generator(_MIRROR, _MIRRORED_VARIANT, step, index, number))
+
     def _question(self, step: int, index: int, number: int) -> Question:
         recording = self.recordings[number][0]
         generator = self._generator(_QUESTION, step, index)
@@ -170,9 +181,11 @@ class Examples:
         weights = torch.tensor([self.tasks[name] for name in names], dtype=torch.float64)
         task = names[int(torch.multinomial(weights, 1, generator=generator))]
         rationale = self._rationale(number) if task in NEED_RATIONALES else None
-        subject = Subject(recording.label, self.labels, rationale, self.confusable, self.fewer_candidates)
+        in_mirror = self._mirrors(step, index, number, task)
+        label = mirrored(recording.label) if in_mirror else recording.label
+        subject = Subject(label, self.labels, rationale, self.confusable, self.fewer_candidates)
         prompt, answer = TASKS[task](subject, generator)
-        return Question(index, number, task, prompt, answer, recording.id, step)
+        return Question(index, number, task, prompt, answer, recording.id, step, in_mirror)
 
     def _rationale(self, number: int) -> str:
         if number not in self._rationales:

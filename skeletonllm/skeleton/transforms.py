@@ -61,6 +61,22 @@ def scale(clip: Clip, factor: float) -> Clip:
     return replace(clip, joints=joints, velocities=clip.velocities * factor)
 
 
+def change_speed(clip: Clip, factor: float) -> Clip:
+    """The same motion done faster (a factor above 1) or slower."""
+    return replace(clip, velocities=clip.velocities * factor, times=clip.times / factor)
+
+
+def shift_frames(clip: Clip, seconds: torch.Tensor) -> Clip:
+    """The frames as they are a moment later or earlier, to first order: joints move on with their velocities.
+
+    Args:
+        clip: with velocities in m/s.
+        seconds: (N,), small against the time in which joints turn round.
+    """
+    moved = clip.velocities * seconds[:, None, None, None]
+    return replace(clip, joints=(clip.joints + moved) * clip.valid[..., None], times=clip.times + seconds)
+
+
 def mirror(clip: Clip) -> Clip:
     """The clip in a mirror: x changes its sign and left joints become right ones."""
     partner = list(clip.topology.mirror)
