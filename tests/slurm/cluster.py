@@ -47,9 +47,15 @@ JobCompType=jobcomp/none
 # The nodes have as many cores as is said here, whatever the machine has.
 SlurmdParameters=config_overrides
 TreeWidth=65533
-NodeName=n0 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=4000 State=UNKNOWN
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=4000 State=UNKNOWN
+GresTypes=gpu
+NodeName=n0 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=4000 Gres=gpu:2 State=UNKNOWN
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=4000 Gres=gpu:2 State=UNKNOWN
 PartitionName=main Nodes=n0,n1 Default=YES MaxTime=01:00:00 State=UP
+"""
+# Files that everybody may open stand for the devices of GPUs, which SLURM only counts.
+GPUS = """\
+NodeName=n0,n1 Name=gpu File=/dev/null
+NodeName=n0,n1 Name=gpu File=/dev/zero
 """
 
 
@@ -98,6 +104,7 @@ class Cluster:
         key.chmod(0o400)
         host = socket.gethostname().partition(".")[0]
         (folder / "slurm.conf").write_text(CONFIGURATION.format(folder=folder, host=host, ports=free_ports(3)))
+        (folder / "gres.conf").write_text(GPUS)
         files = dict(key="key-file", socket="socket", pid="pid-file", log="log-file", seed="seed-file")
         munge = [f"--{option}={folder}/munge.{suffix}" for suffix, option in files.items()]
         try:

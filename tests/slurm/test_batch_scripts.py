@@ -13,7 +13,10 @@ FIRST_START = "os.environ.get('SLURM_RESTART_COUNT', '0') == '0'"
 NOBODY = 65534
 TELL = """
 import json
-names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "SLURMD_NODENAME", "TRITON_CACHE_DIR")
+names = (
+    "RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
+    "SLURMD_NODENAME", "SLURM_JOB_END_TIME", "TRITON_CACHE_DIR", "CUDA_VISIBLE_DEVICES",
+)
 facts = {name: os.environ.get(name) for name in names}
 with open(f"told-{os.environ['SLURM_JOB_ID']}-{os.environ['SLURM_PROCID']}.json", "w") as file:
     file.write(json.dumps({**facts, "arguments": sys.argv[1:], "began": time.time()}))
@@ -49,8 +52,14 @@ def test_processes_are_numbered_over_the_nodes_and_meet_at_the_first_one(cluster
     assert all(rank["arguments"] == ["--output", "two words", "--resume"] for rank in ranks)
 
 
-def test_one_process_per_gpu_starts_when_the_kernels_are_compiled_on_each_node(cluster, submit, program, tmp_path):
-    program("nvidia-smi", "print('GPU 0: a\\n  MIG 1g.10gb Device 0: x\\nGPU 1: a')")
+@pytest.mark.parametrize("counted_by", ["slurm", "nvidia-smi"])
+def test_one_process_per_gpu_starts_when_the_kernels_are_compiled_on_each_node(
+    cluster, submit, program, tmp_path, counted_by
+):
+    options, visible = ["--exclusive"], "0,1"
+    if counted_by == "nvidia-smi":
+        program("nvidia-smi", "print('GPU 0: a\\n  MIG 1g.10gb Device 0: x\\nGPU 1: a')")
+        options, visible = [], None
     warm = tmp_path / "warm"
     warm.mkdir()
     # Slow on one node: that no rank begins before it is done must not be luck.
@@ -62,13 +71,14 @@ with open("{warm}/" + os.environ["SLURMD_NODENAME"], "a") as file:
 """)  # fmt: skip
     program("train.py", TELL)
 
-    job = submit(TRAIN, PATH=f"{tmp_path}:{cluster.environment['PATH']}")
+    job = submit(*options, TRAIN, PATH=f"{tmp_path}:{cluster.environment['PATH']}")
 
     assert cluster.ended(job, 30)["ExitCode"] == "0:0"
     ranks = told(tmp_path, job)
     assert [(rank["SLURMD_NODENAME"], rank["LOCAL_RANK"]) for rank in ranks] == [
         ("n0", "0"), ("n0", "1"), ("n1", "0"), ("n1", "1"),
     ]  # fmt: skip
+    assert {rank["CUDA_VISIBLE_DEVICES"] for rank in ranks} == {visible}
     for node in ("n0", "n1"):
         ((cache, done),) = [line.split() for line in (warm / node).read_text().splitlines()]
         assert {rank["TRITON_CACHE_DIR"] for rank in ranks} == {cache}
@@ -76,7 +86,18 @@ with open("{warm}/" + os.environ["SLURMD_NODENAME"], "a") as file:
     assert cache.startswith(cluster.environment["SLURM_TMPDIR"])
 
 
-@pytest.mark.parametrize("code", [1, 2, 65])
+def test_a_run_knows_when_its_time_is_over(cluster, submit, program, tmp_path):
+    program("train.py", TELL)
+
+    job = submit("--time=5", TRAIN)
+
+    assert cluster.ended(job, 30)["ExitCode"] == "0:0"
+    for rank in told(tmp_path, job):
+        # The job is some seconds old when its ranks begin; SLURM itself counts in minutes.
+        assert 200 < float(rank["SLURM_JOB_END_TIME"]) - rank["began"] <= 300
+
+
+@pytest.mark.parametrize("code", [1, 2, 65, 137])
 def test_what_would_fail_again_is_not_queued_again(cluster, submit, program, code):
     # One rank finds the fault, the other would wait for it for ever.
     program("train.py", f"sys.exit({code}) if os.environ['RANK'] == '1' else time.sleep(600)")
@@ -144,6 +165,22 @@ if {FIRST_START}:
 
     job = cluster.ended(number, 60)
     assert (job["ExitCode"], job["Restarts"]) == ("0:0", "1")
+
+
+@pytest.mark.slow
+def test_slurm_itself_warns_the_ranks_before_the_limit(cluster, submit, program, tmp_path):
+    program("train.py", f"""
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit(75))
+if {FIRST_START}:
+    time.sleep(600)
+""")  # fmt: skip
+
+    # A minute is the shortest limit there is.
+    number = submit("--time=1", "--signal=B:USR1@40", TRAIN)
+
+    job = cluster.ended(number, 120)
+    assert (job["ExitCode"], job["Restarts"]) == ("0:0", "1")
+    assert (tmp_path / f"log-{number}").read_text().count("of 2 on n1: exit code 75") == 1
 
 
 def test_a_cache_that_belongs_to_someone_else_is_not_used(cluster, submit, program, tmp_path):

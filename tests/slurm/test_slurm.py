@@ -14,7 +14,9 @@ TRAIN = ROOT / "slurm" / "train.sbatch"
 # Fifty thousand parameters, twelve recordings: three steps per epoch, so that there is a middle to be cut.
 RECIPE = dict(
     data=dict(
-        options=dict(labels=["raise both arms", "squat", "walk"], performers=4, test_performers=2, topologies=["coco_17"])
+        options=dict(
+            labels=["raise both arms", "squat", "walk"], performers=4, test_performers=2, topologies=["coco_17"]
+        )
     ),
     model=dict(
         num_frames=3,
