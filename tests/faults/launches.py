@@ -58,7 +58,9 @@ def start(
         group = {key: str(value) for key, value in group.items()} if world_size > 1 else {}
         log = Path(tempfile.mkstemp(suffix=f"-rank-{rank}.txt")[1])  # not beside the run, whose disk may be full
         process = context().Process(
-            target=_be_rank, args=(list(arguments), {**group, **(environment or {})}, log, faults.get(rank))
+            target=_be_rank,
+            args=(list(arguments), {**group, **(environment or {})}, log, faults.get(rank)),
+            daemon=True,  # ended with the tests, if those are
         )
         process.log = log
         process.start()
@@ -90,6 +92,12 @@ def wait(processes: Sequence, limit: float = PROMPTLY) -> Ended:
     return ended
 
 
+def training(folder: Path, recipe: Path, *options: str, resume: bool = False, zero: bool = False) -> list[str]:
+    """Arguments of the command line."""
+    arguments = ["train", "--recipe", str(recipe), "-o", str(folder), *options]
+    return arguments + ["--resume"] * resume + ["--deepspeed", str(ZERO_2)] * zero
+
+
 def launch(
     folder: Path,
     recipe: Path,
@@ -101,8 +109,7 @@ def launch(
     environment: Mapping[str, str] | None = None,
 ) -> Ended:
     """Train, with faults by rank, and wait for the end."""
-    arguments = ["train", "--recipe", str(recipe), "-o", str(folder), *options]
-    arguments += ["--resume"] * resume + ["--deepspeed", str(ZERO_2)] * zero
+    arguments = training(folder, recipe, *options, resume=resume, zero=zero)
     return wait(start(arguments, world_size, faults or {}, environment))
 
 

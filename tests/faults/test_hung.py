@@ -6,7 +6,7 @@ import signal
 
 import psutil
 import pytest
-from launches import PROMPTLY, differences, launch, start, wait
+from launches import PROMPTLY, differences, launch, start, training, wait
 
 HUNG = 76
 
@@ -20,7 +20,7 @@ def impatient(write_recipe):
 def ended(impatient, tmp_path):
     """Two ranks, of which the second was stopped in the fourth step, after the watchdog of the first."""
     folder = tmp_path / "run"
-    processes = start(["train", "--recipe", str(impatient), "-o", str(folder)], 2, {1: "freeze forward 3"})
+    processes = start(training(folder, impatient), 2, {1: "freeze forward 3"})
     processes[0].join(PROMPTLY)
     state = psutil.Process(processes[1].pid).status()
     os.kill(processes[1].pid, signal.SIGKILL)
