@@ -11,7 +11,14 @@ def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="A trained model, or the folder of the run that made it.")],
     data: Annotated[str, typer.Option(help="Source: synthetic, nw_ucla, utd_mhad or folder.")] = "synthetic",
     root: Annotated[Path | None, typer.Option(help="Folder of the source's files.")] = None,
-    split: Annotated[str, typer.Option(help="train, test or all, by the data set's usual protocol.")] = "test",
+    split: Annotated[str, typer.Option(help="train, test or all.")] = "test",
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="Who trains and who tests: a split by name, such as ntu60/55-5, or a YAML file. "
+            "Default: as in training on the same source, else the data set's usual one."
+        ),
+    ] = None,
     where: Annotated[
         list[str] | None, typer.Option(help="Keep recordings with an attribute, such as view=3; may be repeated.")
     ] = None,
@@ -31,13 +38,18 @@ def evaluate(
     from skeletonllm.data.labels import translate_labels
     from skeletonllm.data.recordings import read_all, select
     from skeletonllm.data.sources import load_source
+    from skeletonllm.data.splits import load_split
     from skeletonllm.evaluation.accuracy import Accuracy, predict
     from skeletonllm.evaluation.plots import plot_confusion
     from skeletonllm.evaluation.report import describe_accuracy, per_class_rows, percent
     from skeletonllm.models.trained import load_trained
 
     trained = load_trained(checkpoint)
-    recordings = select(load_source(data, root), split, parse_where(where or []))
+    protocol = protocol or protocol_of_training(trained.recipe, data)
+    parted = load_split(protocol)
+    listed = parted.assign(load_source(data, root))
+    recordings = select(listed, split, parse_where(where or []))
+    unseen = sorted({recording.label for recording in listed if parted.is_unseen(recording)})
     present = sorted({recording.label for recording in recordings})
     candidates = trained.labels
     if shared_labels:
@@ -46,6 +58,8 @@ def evaluate(
         recordings = [replace(r, label=translation[r.label]) for r in recordings if r.label in translation]
         if not recordings:
             raise ValueError(f"{data} shares no action with the training data ({', '.join(trained.labels)})")
+    elif unseen and split == "test":  # zero-shot: asked about the classes that never trained, and these alone
+        candidates = unseen
     elif unknown := [label for label in present if label not in candidates]:
         raise ValueError(f"the model was not trained on {', '.join(unknown)}; see --shared-labels")
 
@@ -53,7 +67,10 @@ def evaluate(
     predictions = predict(trained.model, trained.processor, read, candidates, generate=generate)
     accuracy = Accuracy.of(predictions, candidates)
 
-    kind = [data, split, *(where or []), *["shared"] * shared_labels, *["generated"] * generate]
+    named = (
+        [] if protocol == "usual" else [Path(protocol).stem if Path(protocol).is_file() else protocol.replace("/", "-")]
+    )
+    kind = [data, *named, split, *(where or []), *["shared"] * shared_labels, *["generated"] * generate]
     folder = output or checkpoint / "evaluation" / "-".join(kind)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "predictions.jsonl").open("w") as file:
@@ -63,6 +80,7 @@ def evaluate(
         checkpoint=str(checkpoint),
         data=data,
         split=split,
+        protocol=protocol,
         where=where,
         shared_labels=shared_labels,
         scoring=scoring,
@@ -75,6 +93,12 @@ def evaluate(
     print(f"accuracy {describe_accuracy(accuracy)}")
     print(f"mean over labels {percent(accuracy.macro)}; chance {percent(1 / len(candidates))}")
     print(f"written to {folder}")
+
+
+def protocol_of_training(recipe: dict, source: str) -> str:
+    """The protocol that a recipe trained by, if on this source; ``usual`` for any other."""
+    data = recipe.get("data", {})
+    return data.get("protocol", "usual") if data.get("source") == source else "usual"
 
 
 def parse_where(conditions: list[str]) -> dict[str, list[int]]:

@@ -24,18 +24,24 @@ class DataArguments:
     Args:
         source: a key of ``skeletonllm.data.sources.SOURCES``.
         root: the folder of its files.
-        split: ``train``, ``test`` or ``all`` by the data set's usual protocol.
+        split: ``train``; ``test`` and ``all`` are refused by every protocol but ``everything``.
+        protocol: who trains and who tests: ``usual`` for the data set, another name among
+            ``skeletonllm.data.splits.SPLITS``, or a YAML file as described there.
         where: attributes to keep, such as ``{view: [1]}``.
         options: of the source.
         fewer_candidates: share of the questions that offer only some of the labels.
+        confusable: what each label is easily taken for: ``default``, the JSON file of a table, or the
+            ``predictions.jsonl`` of an evaluation of training recordings.
     """
 
     source: str = "synthetic"
     root: str | None = None
     split: str = "train"
+    protocol: str = "usual"
     where: dict = field(default_factory=dict)
     options: dict = field(default_factory=dict)
     fewer_candidates: float = 0.25
+    confusable: str = "default"
 
     def __post_init__(self):
         _check_least(self, 0, "fewer_candidates")

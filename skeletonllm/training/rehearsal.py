@@ -6,10 +6,10 @@ from functools import cache
 
 import torch
 
-from skeletonllm.data.recordings import Recording, select
-from skeletonllm.data.sources import load_source
+from skeletonllm.data.recordings import Recording
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.training.arguments import Recipe
+from skeletonllm.training.data import choose_recordings
 from skeletonllm.training.lora import attach_lora
 from skeletonllm.training.parts import canonical_name, learning_parameters, parameter_groups, part_of, set_trainable
 from skeletonllm.training.plan import TASK_TOKENS, TOKENS_PER_FRAME_LINE, Plan, Setting, make_plan
@@ -148,11 +148,10 @@ def rehearse(
         RuntimeError: what ranks compute or hold does not add up to the whole.
     """
     circumstances = circumstances or Circumstances()
-    data, settings = recipe.data, recipe.optimization
+    settings = recipe.optimization
     for size in world_sizes:
         seats_of(settings, size)  # what cannot be shared is told before anything is listed
-    recordings = select(load_source(data.source, data.root, **data.options), data.split, data.where)
-    recordings = [_remembering(recording) for recording in recordings]
+    recordings = [_remembering(recording) for recording in choose_recordings(recipe.data)[0]]
     if len(recordings) < settings.batch_size:
         raise ValueError(f"{len(recordings)} recordings are fewer than the batch size {settings.batch_size}")
     (span,) = choose(schedule(recipe.stages, len(recordings) // settings.batch_size), stage)

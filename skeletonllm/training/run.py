@@ -12,8 +12,7 @@ import torch
 
 from skeletonllm.data.examples import Examples
 from skeletonllm.data.oddities import warn_of_oddities
-from skeletonllm.data.recordings import digest_of_order, read_all, select
-from skeletonllm.data.sources import load_source
+from skeletonllm.data.recordings import digest_of_order, read_all
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.models.trained import MODEL_FOLDER, save_trained
@@ -26,6 +25,7 @@ from skeletonllm.training.checkpoint import (
     load_newest_checkpoint,
     told_as_os_error,
 )
+from skeletonllm.training.data import choose_recordings
 from skeletonllm.training.distributed import Ranks, process_group
 from skeletonllm.training.engine import load_deepspeed_config
 from skeletonllm.training.faults import TimeLimit, check_room, ending_at_once
@@ -104,10 +104,10 @@ class Run:
         self.recipe, self.folder, self.ranks, self.deepspeed = recipe, folder, ranks, deepspeed
         self.time_limit = time_limit
         self.start = None if start is None else load_checkpoint(Path(start))
-        data, settings = recipe.data, recipe.optimization
+        settings = recipe.optimization
         if settings.threads:
             torch.set_num_threads(settings.threads)
-        recordings = select(load_source(data.source, data.root, **data.options), data.split, data.where)
+        recordings, self.confusable = choose_recordings(recipe.data)
         if len(recordings) < settings.batch_size:
             raise ValueError(f"{len(recordings)} recordings are fewer than the batch size {settings.batch_size}")
         self.recordings = read_all(recordings, progress="reading" if ranks.is_first else None)
@@ -234,6 +234,7 @@ class Run:
             recipe.augmentation,
             span.stage.tasks,
             recipe.data.fewer_candidates,
+            self.confusable,
             variants=span.stage.variants,
             seed=recipe.optimization.seed,
         )

@@ -19,7 +19,7 @@ from minute_runs import (
 
 from skeletonllm.data.examples import Examples
 from skeletonllm.rendering.draction import DrAction
-from skeletonllm.training import run
+from skeletonllm.training import data, run
 from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER
 from skeletonllm.training.parts import canonical_name, part_of
 from skeletonllm.training.run import train
@@ -189,12 +189,12 @@ def test_a_stage_without_epochs_is_left_out(four_recipe, tmp_path):
 
 
 def test_what_a_later_stage_lacks_is_told_before_anything_is_trained(four_recipe, tmp_path, monkeypatch):
-    load = run.load_source
+    load = data.load_source
 
     def without_rationales(*arguments, **options):
         return [replace(recording, rationale=None) for recording in load(*arguments, **options)]
 
-    monkeypatch.setattr(run, "load_source", without_rationales)
+    monkeypatch.setattr(data, "load_source", without_rationales)
     with pytest.raises(ValueError, match="task rationale needs rationales, and 12 of 12 recordings have none"):
         train(four_recipe(), tmp_path / "run")
     assert not (tmp_path / "run").exists()

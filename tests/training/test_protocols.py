@@ -1,0 +1,61 @@
+"""What a run may learn from, and that it asks about what is hard."""
+
+import json
+
+import pytest
+from minute_runs import before_step
+
+from skeletonllm.data.splits import LeakError
+from skeletonllm.training.arguments import DataArguments
+from skeletonllm.training.data import choose_recordings
+from skeletonllm.training.run import rehearse, train
+
+OPTIONS = dict(labels=["raise both arms", "squat", "walk"], performers=4, test_performers=2, topologies=["coco_17"])
+
+
+def choose(**changes):
+    return choose_recordings(DataArguments(options=OPTIONS, **changes))
+
+
+@pytest.fixture
+def protocol(tmp_path):
+    """Two of the four performers train, and the class walk never does."""
+    path = tmp_path / "mine.yaml"
+    path.write_text("train: {performer: [0, 1]}\nunseen: [walk]")
+    return str(path)
+
+
+@pytest.mark.parametrize("split", ["test", "all"])
+def test_nothing_that_tests_is_trained_on_unless_nothing_tests(split):
+    with pytest.raises(LeakError, match="training would touch 6 of .* is raise both arms/p100000/t0/coco_17"):
+        choose(split=split)
+    assert len(choose(split="train", protocol="everything")[0]) == 18
+
+
+def test_a_protocol_chooses_performers_and_classes(protocol):
+    chosen, confusable = choose(protocol=protocol)
+    assert {recording.attributes["performer"] for recording in chosen} == {0, 1}
+    assert {recording.label for recording in chosen} == {"raise both arms", "squat"} == set(confusable)
+    assert set(confusable["squat"]) == {"raise both arms"}
+
+
+def test_a_run_refuses_a_leak_before_it_writes_anything(recipe, protocol, tmp_path):
+    for changes in (dict(split="test"), dict(split="all", protocol=protocol)):
+        with pytest.raises(LeakError, match="training would touch"):
+            train(recipe(data=changes), tmp_path / "run")
+        with pytest.raises(LeakError, match="training would touch"):
+            rehearse(recipe(data=changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_asks_for_the_labels_of_its_table(four_recipe, tmp_path):
+    """Squat and walk ask for each other, and the rest is as seldom as balance allows."""
+    table = tmp_path / "table.json"
+    table.write_text(json.dumps({"squat": ["walk"], "walk": ["raise both arms"], "raise both arms": ["squat"]}))
+    asked = []
+    patch = before_step(lambda trainer: asked.append(trainer.examples.confusable))
+    try:
+        train(four_recipe(data=dict(confusable=str(table)), stages=dict(discriminate=dict(epochs=1))), tmp_path / "run")
+    finally:
+        patch.undo()
+    assert asked[0] == {"squat": ("walk",), "walk": ("raise both arms",), "raise both arms": ("squat",)}
