@@ -114,7 +114,11 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
 
 def read_lines(path: Path, expected: str) -> list[str]:
     """The lines of an ASCII text file, whichever way they end."""
-    data = read_bytes(path).removeprefix(BYTE_ORDER_MARK)
+    return split_lines(path, read_bytes(path).removeprefix(BYTE_ORDER_MARK), expected)
+
+
+def split_lines(path: Path, data: bytes, expected: str) -> list[str]:
+    """The lines of the bytes of an ASCII text file."""
     if not data.strip():
         raise SkeletonFormatError(path, "line 1", "an empty file", expected)
     try:

@@ -1,7 +1,6 @@
 """NTU RGB+D ``.skeleton`` text (Kinect v2): frames of bodies of 25 joints, each body with the sensor's id."""
 
 import re
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
@@ -16,18 +15,12 @@ from skeletonllm.skeleton.formats.common import (
     check_size,
     first_lines,
     is_text,
-    read_lines,
-    short,
 )
+from skeletonllm.skeleton.formats.ntu_text import Detections, parse
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.topology import KINECT_V2
 
 FPS = 30.0
-JOINT_COLUMNS = 12
-BODY_COLUMNS = 10
-# A Kinect v2 follows six people at most; half an hour is longer than any recording of an action.
-MAX_BODIES = 6
-MAX_FRAMES = int(1800 * FPS)
 NOT_TRACKED, TRACKED = 0, 2
 IDENTITY = (1.0, 0.0, 0.0, 0.0)
 
@@ -58,23 +51,13 @@ LABELS = tuple(
 )
 
 
-@dataclass
-class _Detections:
-    """All bodies of a file in file order: D bodies of J joints."""
-
-    num_frames: int
-    frames: np.ndarray  # (D,)
-    body_ids: list[int]
-    values: np.ndarray  # (D, J, 12): x y z, depth and colour pixels, quaternion wxyz, tracking state
-
-
 def read(path: Path) -> SkeletonSequence:
     """Read one recording; the persons stand in the order of how long, then how much, they move."""
-    detections = _parse(path, read_lines(path, "the number of frames"))
+    detections = parse(path)
     if not detections.body_ids:
         found = f"no body in any of {detections.num_frames} frames"
         raise SkeletonFormatError(path, "all frames", found, "at least one body")
-    positions, state = detections.values[..., :3], detections.values[..., 11]
+    positions, state = detections.positions, detections.state
     near = (np.abs(positions) <= MAX_METRES).all(-1)  # False for NaN too
     usable = (state != NOT_TRACKED) & near & (positions != 0).any(-1)
     safe = np.where(usable[..., None], positions, 0.0)
@@ -93,7 +76,7 @@ def read(path: Path) -> SkeletonSequence:
             notes.append(f"person {person} masked in {jumps.sum()} frames: jumped away for a moment")
         joints[frames, person] = positions[member]
         valid[frames, person] = (state[member] != NOT_TRACKED) & ~jumps[:, None]
-        rotations[frames, person] = _unit_quaternions(detections.values[member][..., 7:11])
+        rotations[frames, person] = _unit_quaternions(detections.quaternions[member])
     action = re.match(r"S\d{3}C\d{3}P\d{3}R\d{3}A(\d{3})", path.name)
     number = int(action.group(1)) if action else 0
     return build_sequence(
@@ -113,55 +96,8 @@ def read(path: Path) -> SkeletonSequence:
     )
 
 
-def _parse(path: Path, lines: list[str]) -> _Detections:
-    def count(index: int, what: str, most: int) -> int:
-        words = lines[index].split() if index < len(lines) else []
-        if len(words) != 1 or not words[0].isdigit() or len(words[0]) > 18 or int(words[0]) > most:
-            raise SkeletonFormatError(path, f"line {index + 1}", found_at(index), f"{what} (0 to {most})")
-        return int(words[0])
-
-    def found_at(index: int) -> str:
-        return short(lines[index].strip()) if index < len(lines) else "the end of the file"
-
-    num_frames = count(0, "the number of frames", MAX_FRAMES)
-    num_joints = KINECT_V2.num_joints
-    frames, body_ids, values, position = [], [], [], 1
-    for frame in range(num_frames):
-        num_bodies = count(position, f"the number of bodies in frame {frame} of {num_frames}", MAX_BODIES)
-        position += 1
-        for body in range(num_bodies):
-            where = f"of body {body} in frame {frame} of {num_frames}"
-            header = lines[position].split() if position < len(lines) else []
-            if len(header) != BODY_COLUMNS or not header[0].isdigit():
-                expected = f"the id and {BODY_COLUMNS - 1} properties {where}"
-                raise SkeletonFormatError(path, f"line {position + 1}", found_at(position), expected)
-            if count(position + 1, f"the number of joints {where}", 10**6) != num_joints:
-                found = f"{found_at(position + 1)} joints"
-                raise SkeletonFormatError(path, f"line {position + 2}", found, f"{num_joints} joints {where}")
-            position += 2
-            rows = [line.split() for line in lines[position : position + num_joints]]
-            for joint in range(num_joints):
-                if joint >= len(rows) or len(rows[joint]) != JOINT_COLUMNS:
-                    index = position + joint
-                    expected = f"{JOINT_COLUMNS} numbers for joint {joint} {where}"
-                    raise SkeletonFormatError(path, f"line {index + 1}", found_at(index), expected)
-            try:
-                values.append(np.array([[float(word) for word in row] for row in rows]))
-            except ValueError as error:
-                place = f"lines {position + 1} to {position + num_joints}"
-                raise SkeletonFormatError(path, place, short(str(error)), f"numbers {where}") from error
-            frames.append(frame)
-            body_ids.append(int(header[0]))
-            position += num_joints
-    rest = next((index for index in range(position, len(lines)) if lines[index].strip()), None)
-    if rest is not None:
-        expected = f"the end of the file after {num_frames} frames"
-        raise SkeletonFormatError(path, f"line {rest + 1}", found_at(rest), expected)
-    return _Detections(num_frames, np.array(frames, dtype=np.int64), body_ids, np.array(values))
-
-
 def _select(
-    detections: _Detections, persons: np.ndarray, positions: np.ndarray, usable: np.ndarray, tracked: np.ndarray
+    detections: Detections, persons: np.ndarray, positions: np.ndarray, usable: np.ndarray, tracked: np.ndarray
 ) -> tuple[list[np.ndarray], list[str]]:
     """The detections of each real person, the main persons first, and a note on each body that was dropped."""
     order = np.argsort(persons, kind="stable")

@@ -1,0 +1,227 @@
+"""The text of an NTU RGB+D ``.skeleton`` file as arrays.
+
+Line 1 tells the number of frames; each frame the number of its bodies; each body ten properties, of which the first
+is the sensor's id, the number of joints and twelve numbers for each joint.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from skeletonllm.skeleton.formats.common import BYTE_ORDER_MARK, SkeletonFormatError, read_bytes, short, split_lines
+from skeletonllm.skeleton.formats.decimals import parse_decimals
+from skeletonllm.skeleton.topology import KINECT_V2
+
+NUM_JOINTS = KINECT_V2.num_joints
+JOINT_COLUMNS = 12
+BODY_COLUMNS = 10
+# A Kinect v2 follows six people at most; half an hour at 30 fps is longer than any recording of an action.
+MAX_BODIES = 6
+MAX_FRAMES = 1800 * 30
+# The sensor writes 64 bits. Python reads no integer of more than 4300 digits.
+MAX_ID_DIGITS = 100
+# Words of a body: its properties, the number of joints, the joints.
+_BODY_WORDS = BODY_COLUMNS + 1 + NUM_JOINTS * JOINT_COLUMNS
+# Columns of a joint: position, quaternion and tracking state. The others are pixels.
+_PLACE, _TURN = slice(0, 3), slice(7, 11)
+_STATE = 11
+# Words of a joint that hold decimals, and the last one, from the first word of the body.
+_JOINTS = BODY_COLUMNS + 1 + JOINT_COLUMNS * np.arange(NUM_JOINTS)
+_USED = _JOINTS[:, None] + np.r_[_PLACE, _TURN]
+_LAST = _JOINTS + _STATE
+_SPACE, _LINE_END = b" \n"
+# So many bodies keep all arrays in the processor's cache.
+_BODIES_AT_ONCE = 64
+
+
+@dataclass
+class Detections:
+    """All bodies of a file in file order: D bodies of J joints.
+
+    Args:
+        num_frames: of the file.
+        frames: (D,) int64, the frame of each body.
+        body_ids: the sensor's ids, integers of any size.
+        positions: (D, J, 3) float64 metres.
+        quaternions: (D, J, 4) float64 wxyz.
+        state: (D, J) float64: 0 not tracked, 1 inferred, 2 tracked.
+    """
+
+    num_frames: int
+    frames: np.ndarray
+    body_ids: list[int]
+    positions: np.ndarray
+    quaternions: np.ndarray
+    state: np.ndarray
+
+
+def parse(path: Path) -> Detections:
+    """Read a file: as a whole if it is written as usual, else, or to say what is wrong, line by line.
+
+    Raises:
+        SkeletonFormatError: names the line.
+    """
+    text = read_bytes(path).removeprefix(BYTE_ORDER_MARK)
+    found = parse_usual(text)
+    return parse_lines(path, split_lines(path, text, "the number of frames")) if found is None else found
+
+
+def parse_usual(text: bytes) -> Detections | None:
+    """All numbers at once where words are parted by one space or one line end; None where anything is unusual.
+
+    Of the pixels that each joint has, which nothing uses, only the characters are looked at.
+    """
+    text = text.replace(b"\r\n", b"\n") if b"\r" in text else text
+    text = text if text.endswith(b"\n") else text + b"\n"
+    ends = _ends_of_words(text)
+    if ends is None:
+        return None
+    top = text[: ends[0]]
+    if not top.isdigit() or len(top) > len(str(MAX_FRAMES)) or int(top) > MAX_FRAMES:
+        return None
+    # Where a word has ended and the next one begins; a view, because its items are read faster than an array's.
+    view = memoryview(ends)
+    heads, frames, bodies, position = [], [], [], 1
+    for frame in range(int(top)):
+        count = text[view[position - 1] + 1] - ord("0") if position < len(view) else MAX_BODIES + 1
+        if not 0 <= count <= MAX_BODIES:
+            return None
+        heads.append(position)
+        position += 1
+        for _ in range(count):
+            frames.append(frame)
+            bodies.append(position)
+            position += _BODY_WORDS
+    if position != len(ends) or not bodies:
+        return None
+    characters = np.frombuffer(text, np.uint8)
+    bodies = np.array(bodies)
+    counts = ends[heads]
+    lines = 1 + len(heads) + len(bodies) * (2 + NUM_JOINTS)
+    fits = (characters[counts] == _LINE_END).all() and (counts - ends[np.array(heads) - 1] == 2).all()
+    if not fits or characters[ends[0]] != _LINE_END or np.count_nonzero(characters == _LINE_END) != lines:
+        return None
+    ids = _body_ids(text, ends, bodies)
+    if ids is None:
+        return None
+    shape = len(bodies), NUM_JOINTS
+    positions, quaternions, state = np.empty((*shape, 3)), np.empty((*shape, 4)), np.empty(shape)
+    for start in range(0, len(bodies), _BODIES_AT_ONCE):
+        chosen = slice(start, start + _BODIES_AT_ONCE)
+        found = _parse_joints(text, ends, bodies[chosen])
+        if found is None:
+            return None
+        positions[chosen], quaternions[chosen], state[chosen] = found
+    return Detections(int(top), np.array(frames), ids, positions, quaternions, state)
+
+
+def _ends_of_words(text: bytes) -> np.ndarray | None:
+    """Where each word has ended; None if two gaps follow one another, or characters stand there that are unusual."""
+    characters = np.frombuffer(text, np.uint8)
+    gaps = characters <= _SPACE
+    ends = np.flatnonzero(gaps)
+    others = np.count_nonzero(characters < _SPACE) - np.count_nonzero(characters == _LINE_END)
+    if gaps[0] or others or (gaps[1:] & gaps[:-1]).any():
+        return None
+    # Characters that are neither "-./0123456789" nor gaps are rare: subtraction wraps round below "-".
+    outside = characters - np.uint8(ord("-")) > ord("9") - ord("-")
+    if np.count_nonzero(outside) > len(ends) and not set(characters[outside & ~gaps].tolist()) <= set(b"eE+"):
+        return None
+    return ends
+
+
+def _body_ids(text: bytes, ends: np.ndarray, bodies: np.ndarray) -> list[int] | None:
+    """The sensor's ids, if the lines above the joints of each body are as they should be."""
+    characters = np.frombuffer(text, np.uint8)
+    properties, told = ends[bodies + (BODY_COLUMNS - 1)], ends[bodies + BODY_COLUMNS]
+    fits = (
+        (characters[properties] == _LINE_END).all()
+        and (characters[told] == _LINE_END).all()
+        and (told - properties == 3).all()
+        and (characters[told[:, None] - (2, 1)] == np.frombuffer(b"%d" % NUM_JOINTS, np.uint8)).all()
+    )
+    places = zip((ends[bodies - 1] + 1).tolist(), ends[bodies].tolist(), strict=True)
+    ids = [text[start:end] for start, end in places]
+    return (
+        [int(id) for id in ids] if fits and all(id.isdigit() and len(id) <= MAX_ID_DIGITS for id in set(ids)) else None
+    )
+
+
+def _parse_joints(text: bytes, ends: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, ...] | None:
+    """Positions, quaternions and states of the joints of bodies, given the ends of words and which one begins each."""
+    characters = np.frombuffer(text, np.uint8)
+    last = bodies[:, None] + _LAST
+    state_ends = ends[last]
+    state = characters[state_ends - 1] - np.uint8(ord("0"))
+    fits = (
+        (characters[state_ends] == _LINE_END).all() and (state <= 9).all() and (state_ends - ends[last - 1] == 2).all()
+    )
+    if not fits:
+        return None
+    words = bodies[:, None, None] + _USED
+    word_ends = ends[words]
+    words -= 1
+    starts = ends[words]
+    starts += 1
+    try:
+        values = parse_decimals(text, starts, word_ends)
+    except ValueError:
+        return None  # reading line by line finds out where
+    return values[..., :3], values[..., 3:], state
+
+
+def parse_lines(path: Path, lines: list[str]) -> Detections:
+    """Word by word; see ``parse``."""
+
+    def count(index: int, what: str, most: int) -> int:
+        words = lines[index].split() if index < len(lines) else []
+        if len(words) != 1 or not words[0].isdigit() or len(words[0]) > 18 or int(words[0]) > most:
+            raise SkeletonFormatError(path, f"line {index + 1}", found_at(index), f"{what} (0 to {most})")
+        return int(words[0])
+
+    def found_at(index: int) -> str:
+        return short(lines[index].strip()) if index < len(lines) else "the end of the file"
+
+    num_frames = count(0, "the number of frames", MAX_FRAMES)
+    frames, body_ids, values, position = [], [], [], 1
+    for frame in range(num_frames):
+        num_bodies = count(position, f"the number of bodies in frame {frame} of {num_frames}", MAX_BODIES)
+        position += 1
+        for body in range(num_bodies):
+            where = f"of body {body} in frame {frame} of {num_frames}"
+            header = lines[position].split() if position < len(lines) else []
+            if len(header) != BODY_COLUMNS or not header[0].isdigit() or len(header[0]) > MAX_ID_DIGITS:
+                expected = f"the id and {BODY_COLUMNS - 1} properties {where}"
+                raise SkeletonFormatError(path, f"line {position + 1}", found_at(position), expected)
+            if count(position + 1, f"the number of joints {where}", 10**6) != NUM_JOINTS:
+                found = f"{found_at(position + 1)} joints"
+                raise SkeletonFormatError(path, f"line {position + 2}", found, f"{NUM_JOINTS} joints {where}")
+            position += 2
+            rows = [line.split() for line in lines[position : position + NUM_JOINTS]]
+            for joint in range(NUM_JOINTS):
+                if joint >= len(rows) or len(rows[joint]) != JOINT_COLUMNS:
+                    index = position + joint
+                    expected = f"{JOINT_COLUMNS} numbers for joint {joint} {where}"
+                    raise SkeletonFormatError(path, f"line {index + 1}", found_at(index), expected)
+            try:
+                values.append(np.array([[float(word) for word in row] for row in rows]))
+            except ValueError as error:
+                place = f"lines {position + 1} to {position + NUM_JOINTS}"
+                raise SkeletonFormatError(path, place, short(str(error)), f"numbers {where}") from error
+            frames.append(frame)
+            body_ids.append(int(header[0]))
+            position += NUM_JOINTS
+    rest = next((index for index in range(position, len(lines)) if lines[index].strip()), None)
+    if rest is not None:
+        expected = f"the end of the file after {num_frames} frames"
+        raise SkeletonFormatError(path, f"line {rest + 1}", found_at(rest), expected)
+    numbers = np.array(values).reshape(-1, NUM_JOINTS, JOINT_COLUMNS)
+    return Detections(
+        num_frames,
+        np.array(frames, dtype=np.int64),
+        body_ids,
+        numbers[..., _PLACE],
+        numbers[..., _TURN],
+        numbers[..., _STATE],
+    )
