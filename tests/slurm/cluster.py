@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -182,6 +183,13 @@ class Cluster:
                 daemon.kill()
                 daemon.wait()
         self.daemons.clear()
+        # What a job that could not be cancelled has left.
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if f"SLURM_CONF={self.folder}/slurm.conf".encode() in (process / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(process.name), signal.SIGKILL)
+            except (FileNotFoundError, ProcessLookupError, PermissionError):  # it has ended, or is someone else's
+                continue
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:

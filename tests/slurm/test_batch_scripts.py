@@ -100,7 +100,7 @@ def test_a_run_knows_when_its_time_is_over(cluster, submit, program, tmp_path):
 @pytest.mark.parametrize("code", [1, 2, 65, 137])
 def test_what_would_fail_again_is_not_queued_again(cluster, submit, program, code):
     # One rank finds the fault, the other would wait for it for ever.
-    program("train.py", f"sys.exit({code}) if os.environ['RANK'] == '1' else time.sleep(600)")
+    program("train.py", f"sys.exit({code}) if os.environ['RANK'] == '1' else time.sleep(120)")
 
     job = cluster.ended(submit(TRAIN), 30)
 
@@ -111,7 +111,7 @@ def test_a_hung_job_is_queued_again_though_its_other_processes_had_to_be_killed(
     program("train.py", f"""
 if {FIRST_START}:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(76) if os.environ["RANK"] == "1" else time.sleep(600)
+    sys.exit(76) if os.environ["RANK"] == "1" else time.sleep(120)
 """)  # fmt: skip
 
     job = cluster.ended(submit(TRAIN), 90)
@@ -137,7 +137,7 @@ def test_a_cancelled_job_stays_cancelled_though_its_processes_ask_to_be_queued_a
     program("train.py", """
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))
 print("begun", flush=True)
-time.sleep(600)
+time.sleep(120)
 """)  # fmt: skip
     number = submit(TRAIN)
     log = tmp_path / f"log-{number}"
@@ -155,7 +155,7 @@ def test_a_warning_that_comes_before_a_run_can_save_queues_it_again(cluster, sub
     program("train.py", f"""
 if {FIRST_START}:
     print("begun", flush=True)
-    time.sleep(600)
+    time.sleep(120)
 """)  # fmt: skip
     number = submit(TRAIN)
     log = tmp_path / f"log-{number}"
@@ -172,7 +172,7 @@ def test_slurm_itself_warns_the_ranks_before_the_limit(cluster, submit, program,
     program("train.py", f"""
 signal.signal(signal.SIGUSR1, lambda *_: sys.exit(75))
 if {FIRST_START}:
-    time.sleep(600)
+    time.sleep(120)
 """)  # fmt: skip
 
     # A minute is the shortest limit there is.
