@@ -15,6 +15,7 @@ COMMANDS = {
     "plan": "skeletonllm.cli.plan",
     "rehearse": "skeletonllm.cli.rehearse",
     "export": "skeletonllm.cli.export",
+    "teach": "skeletonllm.cli.teach",
     "evaluate": "skeletonllm.cli.evaluate",
     "ask": "skeletonllm.cli.ask",
     "demo": "skeletonllm.cli.demo",

@@ -1,0 +1,132 @@
+"""The frames that a teacher is shown: those that a student of the same recipe is shown."""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+
+import torch
+from PIL import Image
+
+from skeletonllm.data.augmentation import Augmentation
+from skeletonllm.data.examples import Examples, Question
+from skeletonllm.data.recordings import Recording
+from skeletonllm.rendering.draction import DrAction
+from skeletonllm.rendering.video import to_bytes
+from skeletonllm.skeleton.sequence import Clip, SkeletonSequence, sample_clip
+from skeletonllm.skeleton.transforms import face_camera
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a student cuts recordings to clips.
+
+    Args:
+        num_frames: of a clip.
+        face_camera: whether the first person is turned to the camera.
+        augmentation: of the clips; rationales forbid ``mirror``.
+        seed: of the student's examples.
+    """
+
+    num_frames: int = 12
+    face_camera: bool = False
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    seed: int = 0
+
+    def sample(self, sequence: SkeletonSequence, generator: torch.Generator | None = None) -> Clip:
+        """As ``SkeletonLLMProcessor.sample``, without a tokenizer."""
+        clip = sample_clip(sequence, self.num_frames, generator=generator)
+        return face_camera(clip) if self.face_camera else clip
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a teacher saw.
+
+    Args:
+        pictures: PNG files of the frames, in order.
+        identity: ``renderer`` and ``clip``, sha256 of their contents; ``indices`` of the frames in the recording;
+            ``image_size`` in pixels.
+    """
+
+    pictures: tuple[bytes, ...]
+    identity: dict
+
+
+class Frames:
+    """Draws recordings as a student sees them in the first epoch of a stage whose ``variants`` are 1 or more.
+
+    Args:
+        recordings: with their sequences, the very list that the student trains on: a clip depends on its place in it.
+        sampling: of the student.
+        renderer: of the student, as it is when the stage begins.
+        image_size: pixels.
+
+    Raises:
+        ValueError: no recordings, or mirrored clips, of which a rationale that names a side would be untrue.
+    """
+
+    def __init__(
+        self,
+        recordings: Sequence[tuple[Recording, SkeletonSequence]],
+        sampling: Sampling,
+        renderer: DrAction,
+        image_size: int,
+    ):
+        if sampling.augmentation.mirror:
+            raise ValueError("augmentation.mirror would make rationales untrue that name a side; set it to 0")
+        self.recordings = recordings
+        self.sampling = sampling
+        self.renderer = renderer.eval()
+        self.image_size = image_size
+        # The student's own examples, so that whatever they do to a clip is done here too.
+        self._examples = Examples(recordings, sampling, 1, sampling.augmentation, variants=1, seed=sampling.seed)
+
+    @cached_property
+    def renderer_digest(self) -> str:
+        """sha256 of the renderer's settings and weights."""
+        state = self.renderer.state_dict()
+        return _digest([self.renderer.settings, list(state)], list(state.values()))
+
+    def clip(self, number: int) -> Clip:
+        """Of the recording with this place in the list."""
+        recording = self.recordings[number][0]
+        return self._examples.example(Question(0, number, "rationale", "", "", recording.id, 0)).clip
+
+    @torch.no_grad()
+    def show(self, number: int) -> Shown:
+        """The frames of the recording with this place in the list."""
+        clip = self.clip(number)
+        frames = self.renderer.render(clip, image_size=self.image_size)[0]
+        pictures = tuple(map(_png, to_bytes(frames)))
+        indices = (clip.times.double() * self.recordings[number][1].fps).round().long().tolist()
+        return Shown(
+            pictures,
+            {
+                "renderer": self.renderer_digest,
+                "clip": clip_digest(clip),
+                "indices": indices,
+                "image_size": self.image_size,
+            },
+        )
+
+
+def clip_digest(clip: Clip) -> str:
+    """sha256 of everything about a clip that its picture depends on."""
+    return _digest(asdict(clip.topology), [clip.joints, clip.velocities, clip.valid])
+
+
+def _digest(description, tensors: Sequence[torch.Tensor]) -> str:
+    digest = hashlib.sha256(repr(description).encode())
+    for tensor in tensors:
+        tensor = tensor.detach().cpu().contiguous()
+        digest.update(repr((tensor.dtype, tuple(tensor.shape))).encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _png(picture) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, format="PNG")
+    return file.getvalue()
