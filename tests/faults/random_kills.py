@@ -4,7 +4,7 @@
 
 Each process of the run is a real one and is killed with SIGKILL: one of the ranks, or all of them at once. The run is
 resumed each time with the engine whose turn it is: plain torch and ZeRO-2 with two processes each. It begins anew when
-it is done, until it was killed often enough. Prints a row of Markdown per kill and ends with 1 if any run's parameters,
+it is done, until it was killed often enough. Prints a row of Markdown per run and ends with 1 if any run's parameters,
 moments or ledger differ from those of the same engine that nothing befell.
 """
 
@@ -35,6 +35,11 @@ LIMIT = 120.0
 GRACE = 10.0
 # Thirty steps and fifteen saves, all of whose checkpoints are compared.
 LONGER = {**MINUTE, "stages": dict(learn={**MINUTE["stages"]["learn"], "epochs": 10}), "keep_last": 20}
+LEGEND = """A kill is: ranks, seconds after the start (S) or the first step (F), step begun / newest checkpoint, * if
+the draft of a checkpoint was left behind.
+
+| run | engine | kills |
+|--|--|--|"""
 
 
 @dataclass
@@ -49,6 +54,11 @@ class Kill:
     steps: int
     checkpoint: int
     left_over: bool
+
+    def __str__(self) -> str:
+        begin = "S" if self.after == "start" else "F"
+        ranks, draft = "+".join(map(str, self.ranks)), "*" if self.left_over else ""
+        return f"{ranks} {begin}{self.seconds:.2f} {self.steps}/{self.checkpoint}{draft}"
 
 
 class Campaign:
@@ -161,21 +171,10 @@ def main() -> None:
         begin = time.monotonic()
         campaign.run()
         seconds = time.monotonic() - begin
-    print("| kill | run | engine | ranks | moment | step begun | checkpoint | draft left |\n|" + "--|" * 8)
-    for number, kill in enumerate(campaign.kills, 1):
-        ranks = " and ".join(map(str, kill.ranks))
-        left = "yes" if kill.left_over else ""
-        row = (
-            number,
-            kill.run,
-            kill.engine,
-            ranks,
-            f"{kill.seconds:.2f} s after {kill.after}",
-            kill.steps,
-            kill.checkpoint,
-            left,
-        )
-        print("| " + " | ".join(map(str, row)) + " |")
+    print(LEGEND)
+    for number in range(campaign.runs):
+        kills = [kill for kill in campaign.kills if kill.run == number]
+        print(f"| {number} | {list(ENGINES)[number % len(ENGINES)]} | {', '.join(map(str, kills))} |")
     engines = collections.Counter(kill.engine for kill in campaign.kills)
     print(f"{len(campaign.kills)} kills of {campaign.runs} runs in {seconds:.0f} s: {dict(engines)}")
     print("\n".join(campaign.wrong) or "all parameters, moments and ledgers as of the runs that nothing befell")
