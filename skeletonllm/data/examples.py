@@ -1,5 +1,6 @@
 """Examples: what a model is trained on, as a pure function of seed, step and place in the batch."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,15 +9,19 @@ import torch
 
 from skeletonllm.data.augmentation import Augmentation
 from skeletonllm.data.confusable import confusable_labels
-from skeletonllm.data.recordings import Recording
+from skeletonllm.data.mixture import Mixture
+from skeletonllm.data.recordings import LARGEST_BAD_SHARE, PoisonedDataError, Recording
 from skeletonllm.data.sides import mirrored
 from skeletonllm.models.processing import SkeletonLLMProcessor
+from skeletonllm.skeleton.formats import SkeletonFormatError
 from skeletonllm.skeleton.sequence import Clip, SkeletonSequence
 from skeletonllm.tasks import NEED_RATIONALES, TASKS, Subject
 
-# Streams of random numbers: the order of an epoch, a question, its clip, one of the fixed clips of a recording, and
+logger = logging.getLogger(__name__)
+
+# Streams of random numbers: a question, its clip, one of the fixed clips of a recording, and
 # whether these two are seen in a mirror.
-_ORDER, _QUESTION, _CLIP, _VARIANT, _MIRROR, _MIRRORED_VARIANT = range(6)
+_QUESTION, _CLIP, _VARIANT, _MIRROR, _MIRRORED_VARIANT = range(1, 6)
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Examples:
     in parallel makes only its own share of the batch.
 
     Args:
-        recordings: with their sequences.
+        recordings: a mixture, or recordings in memory with their sequences.
         processor: cuts sequences to clips.
         batch_size: examples per step, over all processes.
         augmentation: what varies. A label that names a side is that of the other side in a mirror. Recordings whose
@@ -82,7 +87,7 @@ class Examples:
 
     def __init__(
         self,
-        recordings: Sequence[tuple[Recording, SkeletonSequence]],
+        recordings: Mixture | Sequence[tuple[Recording, SkeletonSequence]],
         processor: SkeletonLLMProcessor,
         batch_size: int,
         augmentation: Augmentation,
@@ -96,8 +101,8 @@ class Examples:
             raise ValueError(f"{len(recordings)} recordings are fewer than the batch size {batch_size}")
         if variants < 0:
             raise ValueError(f"variants is {variants}, expected 0 or more")
-        self.recordings = recordings
-        self.labels = sorted({recording.label for recording, _ in recordings})
+        self.recordings = recordings if isinstance(recordings, Mixture) else Mixture.in_memory(recordings)
+        self.labels = sorted({recording.label for recording in self.recordings.all_recordings()})
         self.processor = processor
         self.batch_size = batch_size
         self.augmentation = augmentation
@@ -108,6 +113,7 @@ class Examples:
         self.seed = seed
         self._order: tuple[int, list[int]] | None = None
         self._rationales: dict[int, str] = {}
+        self._unreadable: set[int] = set()
         self._check_tasks()
 
     def _check_tasks(self) -> None:
@@ -119,7 +125,7 @@ class Examples:
             if not 0 < weight < float("inf"):
                 raise ValueError(f"task {name} has weight {weight}, expected a positive number")
         reasoning = ", ".join(name for name in self.tasks if name in NEED_RATIONALES)
-        lacking = [recording.id for recording, _ in self.recordings if recording.rationale is None]
+        lacking = [one.id for one in self.recordings.all_recordings() if one.rationale is None] if reasoning else []
         if reasoning and lacking:
             raise ValueError(
                 f"task {reasoning} needs rationales, and {len(lacking)} of {len(self.recordings)} recordings have "
@@ -136,21 +142,40 @@ class Examples:
         """The batch of a step, counted from 0, without clips."""
         epoch, within = divmod(step, self.steps_per_epoch)
         if self._order is None or self._order[0] != epoch:
-            order = torch.randperm(len(self.recordings), generator=self._generator(_ORDER, epoch))
-            self._order = epoch, order.tolist()
+            self._order = epoch, self.recordings.order(self.seed, epoch).tolist()
         chosen = self._order[1][within * self.batch_size : (within + 1) * self.batch_size]
         return [self._question(step, index, recording) for index, recording in enumerate(chosen)]
 
     def example(self, question: Question) -> Example:
-        """A question with its clip."""
+        """A question with its clip; where its recording cannot be read, the question about the next that can.
+
+        Raises:
+            PoisonedDataError: too many recordings could not be read.
+        """
+        question, sequence = self._readable(question)
         generator = self._clip_generator(_CLIP, _VARIANT, question.step, question.index, question.recording)
-        sequence = self.recordings[question.recording][1]
         # A rationale tells the whole recording: what is cut off would make its counts untrue.
         if question.task not in NEED_RATIONALES:
             sequence = self.augmentation.trimmed(sequence, generator)
         clip = self.processor.sample(sequence, generator)
         clip = self.augmentation.changed(clip, generator, question.mirrored)
         return Example(clip, question.prompt, question.answer, question.id, question.task)
+
+    def _readable(self, question: Question) -> tuple[Question, SkeletonSequence]:
+        while True:
+            number = question.recording
+            try:
+                return question, self.recordings[number][1]
+            except SkeletonFormatError as error:
+                if number not in self._unreadable:
+                    logger.warning("left out: %s", error)
+                self._unreadable.add(number)
+                if len(self._unreadable) > LARGEST_BAD_SHARE * len(self.recordings):
+                    raise PoisonedDataError(
+                        f"{len(self._unreadable)} of {len(self.recordings)} recordings cannot be read; "
+                        f"the last: {error}"
+                    ) from None
+            question = self._question(question.step, question.index, (number + 1) % len(self.recordings))
 
     def batch(self, step: int) -> list[Example]:
         """All examples of a step, counted from 0."""
@@ -170,12 +195,12 @@ class Examples:
     def _mirrors(self, step: int, index: int, number: int, task: str) -> bool:
         if not self.augmentation.mirror or task in NEED_RATIONALES:
             return False
-        if mirrored(self.recordings[number][0].label) not in self.labels:
+        if mirrored(self.recordings.recording(number).label) not in self.labels:
             return False
         return self.augmentation.mirrors(self._clip_generator(_MIRROR, _MIRRORED_VARIANT, step, index, number))
 
     def _question(self, step: int, index: int, number: int) -> Question:
-        recording = self.recordings[number][0]
+        recording = self.recordings.recording(number)
         generator = self._generator(_QUESTION, step, index)
         names = list(self.tasks)
         weights = torch.tensor([self.tasks[name] for name in names], dtype=torch.float64)
@@ -189,5 +214,5 @@ class Examples:
 
     def _rationale(self, number: int) -> str:
         if number not in self._rationales:
-            self._rationales[number] = self.recordings[number][0].rationale()
+            self._rationales[number] = self.recordings.recording(number).rationale()
         return self._rationales[number]

@@ -29,6 +29,7 @@ class Recording:
         split: ``train`` or ``test`` by the usual protocol of its data set.
         attributes: numbers that splits are made of, such as performer and view.
         rationale: gives what each part of the body does, in words and without the label; None where it is not known.
+        group: recordings with the same number are read together, such as a row group of a file; None: each alone.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Recording:
     split: str
     attributes: Mapping[str, int] = field(default_factory=dict)
     rationale: Callable[[], str] | None = None
+    group: int | None = None
 
 
 def select(
@@ -96,6 +98,6 @@ def read_all(recordings: Iterable[Recording], progress: str | None = None) -> li
     return read
 
 
-def digest_of_order(recordings: Iterable[tuple[Recording, SkeletonSequence]]) -> int:
+def digest_of_order(recordings: Iterable[Recording]) -> int:
     """A number that changes if a recording is missing, added or elsewhere in the order: crc32 of the ids."""
-    return zlib.crc32("\n".join(recording.id for recording, _ in recordings).encode())
+    return zlib.crc32("\n".join(recording.id for recording in recordings).encode())

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from datetime import timedelta
 
 import torch
 import torch.distributed
+
+from skeletonllm.training.faults import HUNG
 
 # Collectives of CPU processes that wait longer than this end with an error instead of hanging.
 TIMEOUT = timedelta(minutes=30)
@@ -90,6 +93,12 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def lost_peer(error: RuntimeError) -> bool:
+    """Whether an error says that another process is gone or silent, as when its node died; starting again may help."""
+    told = isinstance(error, torch.distributed.DistError) or any(name in str(error) for name in ("gloo", "NCCL"))
+    return told and not isinstance(error, torch.OutOfMemoryError)
+
+
 @contextmanager
 def leave_if_launched() -> Iterator[None]:
     """End a process that was one of a group at once when its work is done or it was told to stop.
@@ -105,6 +114,11 @@ def leave_if_launched() -> Iterator[None]:
         if not group or not isinstance(stop.code, int):
             raise
         code = stop.code
+    except RuntimeError as error:
+        if not group or not lost_peer(error):
+            raise
+        traceback.print_exc()
+        code = HUNG
     if group:
         sys.stdout.flush()
         sys.stderr.flush()

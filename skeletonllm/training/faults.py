@@ -21,7 +21,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 # Exit codes, beside 0 for done, 1 for failed and 2 for wrong arguments, files or recipes.
 POISONED = 65  # losses or gradients that are not finite, again and again: look at the data (EX_DATAERR)
 REQUEUE = 75  # stopped in time and saved: start again with --resume (EX_TEMPFAIL)
-HUNG = 76  # no step was finished for too long; stacks were written down: start again with --resume
+HUNG = 76  # no step was finished for too long, or another process was lost: start again with --resume
 INTERRUPTED = 130  # Ctrl-C, after saving
 
 # Seconds before its time limit that a run stops, beside the time of the longest step and the longest save.

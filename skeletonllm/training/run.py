@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from skeletonllm.data.examples import Examples
+from skeletonllm.data.mixture import Mixture
 from skeletonllm.data.oddities import warn_of_oddities
 from skeletonllm.data.recordings import digest_of_order, read_all
 from skeletonllm.models.processing import SkeletonLLMProcessor
@@ -107,14 +108,14 @@ class Run:
         settings = recipe.optimization
         if settings.threads:
             torch.set_num_threads(settings.threads)
-        recordings, self.confusable = choose_recordings(recipe.data)
+        recordings, self.confusable = choose_recordings(recipe)
         if len(recordings) < settings.batch_size:
             raise ValueError(f"{len(recordings)} recordings are fewer than the batch size {settings.batch_size}")
-        self.recordings = read_all(recordings, progress="reading" if ranks.is_first else None)
+        self.recordings = Mixture.in_memory(read_all(recordings, progress="reading" if ranks.is_first else None))
         self._agree_on_order()
         if ranks.is_first:
             warn_of_oddities(self.recordings)
-        self.labels = sorted({recording.label for recording, _ in self.recordings})
+        self.labels = sorted({recording.label for recording in self.recordings.all_recordings()})
         self.spans = schedule(recipe.stages, len(self.recordings) // settings.batch_size)
         self.chosen = choose(self.spans, stage)
         for span in self.chosen:  # what a later stage lacks is told before the first one begins
@@ -144,7 +145,7 @@ class Run:
 
     def _agree_on_order(self) -> None:
         """A file that only some ranks could read would shift the order of all that come behind it, unnoticed."""
-        self.order = digest_of_order(self.recordings)
+        self.order = digest_of_order(self.recordings.all_recordings())
         if int(self.ranks.sum(torch.tensor([float(self.order)], dtype=torch.float64))) != (
             self.ranks.world_size * self.order
         ):

@@ -299,8 +299,9 @@ class Trainer:
         self.painter.load_state_dict({**self.painter.state_dict(), **_without_prefix(learning)})
         labels = self.examples.labels
         shown = {labels[index * len(labels) // PICTURED_CLIPS] for index in range(PICTURED_CLIPS)}
-        first = {recording.label: sequence for recording, sequence in reversed(self.examples.recordings)}
-        clips = {label: self.processor.sample(first[label]) for label in sorted(shown)}
+        recordings = self.examples.recordings
+        first = {one.label: index for index, one in reversed([*enumerate(recordings.all_recordings())])}
+        clips = {label: self.processor.sample(recordings[first[label]][1]) for label in sorted(shown)}
         log.picture(sheet_of(self.painter, list(clips.values()), list(clips)), self.step)
 
     def save(self, loss: float | None, must: bool) -> None:
@@ -325,7 +326,7 @@ class Trainer:
                 stage=self.span.name,
                 recipe=self.recipe.as_dict(),
                 labels=self.examples.labels,
-                order=digest_of_order(self.examples.recordings),
+                order=digest_of_order(self.examples.recordings.all_recordings()),
                 skipped_in_row=self.skipped_in_row,
                 best=self.best,
                 world_size=self.ranks.world_size,
