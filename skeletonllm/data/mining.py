@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import PreTrainedTokenizerBase
 
 from skeletonllm.data.confusable import MOST, confusable_labels
+from skeletonllm.data.embeddings import label_embeddings
 from skeletonllm.data.labels import known_labels, refuse_unknown, shared_name
 from skeletonllm.data.recordings import Recording
 from skeletonllm.data.splits import Guard, LeakError
@@ -29,14 +29,18 @@ _ROUNDS = 1000
 _TOLERANCE = 0.01
 
 
-def mine(choice: str, chosen: Sequence[Recording], known: Sequence[Recording], guard: Guard) -> Table:
+def mine(
+    choice: str, chosen: Sequence[Recording], known: Sequence[Recording], guard: Guard, backbone: str = "tiny"
+) -> Table:
     """For each label those to ask for in its place, balanced.
 
     Args:
-        choice: ``default``, or the path of a table (``.json``) or of the ``predictions.jsonl`` of an evaluation.
+        choice: ``default``; ``embeddings`` of the backbone; or the path of a table (``.json``) or of the
+            ``predictions.jsonl`` of an evaluation.
         chosen: recordings to train on.
         known: all recordings of the source, whose labels a file may name.
         guard: of the training.
+        backbone: the name or folder of the model that is trained, ``tiny`` for one that has learnt nothing yet.
 
     Raises:
         ValueError: no such file, one that is damaged, or a label that nobody knows.
@@ -46,9 +50,15 @@ def mine(choice: str, chosen: Sequence[Recording], known: Sequence[Recording], g
     labels = sorted(counts)
     if choice == "default":
         return balance(confusable_labels(labels), counts)
+    if choice == "embeddings":
+        if backbone == "tiny":
+            raise ValueError("confusable: embeddings of the tiny backbone say nothing before it is trained")
+        return balance(from_embeddings(label_embeddings(backbone, labels), labels), counts)
     path = Path(choice)
     if path.suffix not in (".json", ".jsonl") or not path.is_file():
-        raise ValueError(f"confusable: {choice!r} is neither 'default' nor a file .json or .jsonl that is there")
+        raise ValueError(
+            f"confusable: {choice!r} is neither 'default', 'embeddings' nor a file .json or .jsonl that is there"
+        )
     vocabulary = {recording.label for recording in known} | set(known_labels())
     if path.suffix == ".json":
         return balance(read_table(path, labels, vocabulary), counts)
@@ -142,20 +152,6 @@ def from_embeddings(embeddings: torch.Tensor, labels: Sequence[str], most: int =
         others = [labels[index] for index in nearest if shared_name(labels[index]) != shared_name(label)]
         table[label] = tuple(others[:most])
     return table
-
-
-def label_embeddings(
-    embeddings: torch.Tensor, tokenizer: PreTrainedTokenizerBase, labels: Sequence[str]
-) -> torch.Tensor:
-    """(L, D): for each label the mean of its tokens' embeddings.
-
-    Args:
-        embeddings: (V, D), such as ``backbone.get_input_embeddings().weight``.
-        tokenizer: with V tokens at most.
-        labels: L of them.
-    """
-    ids = [tokenizer.encode(label, add_special_tokens=False) for label in labels]
-    return torch.stack([embeddings[torch.tensor(each)].float().mean(0) for each in ids]).detach()
 
 
 def balance(table: Mapping[str, Sequence[str]], counts: Mapping[str, int]) -> Table:

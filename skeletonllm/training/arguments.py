@@ -30,8 +30,9 @@ class DataArguments:
         where: attributes to keep, such as ``{view: [1]}``.
         options: of the source.
         fewer_candidates: share of the questions that offer only some of the labels.
-        confusable: what each label is easily taken for: ``default``, the JSON file of a table, or the
-            ``predictions.jsonl`` of an evaluation of training recordings.
+        confusable: what each label is easily taken for: ``default``, ``embeddings`` of the backbone, the JSON file of a
+            table, or the ``predictions.jsonl`` of an evaluation of training recordings.
+        workers: processes that prepare steps in advance; 0: a thread. The steps are the same.
     """
 
     source: str = "synthetic"
@@ -42,9 +43,10 @@ class DataArguments:
     options: dict = field(default_factory=dict)
     fewer_candidates: float = 0.25
     confusable: str = "default"
+    workers: int = 0
 
     def __post_init__(self):
-        _check_least(self, 0, "fewer_candidates")
+        _check_least(self, 0, "fewer_candidates", "workers")
         _check_most(self, 1, "fewer_candidates")
 
 

@@ -5,18 +5,21 @@ from collections import Counter
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from skeletonllm.data.augmentation import Augmentation
 from skeletonllm.data.confusable import MOST, confusable_labels
+from skeletonllm.data.embeddings import label_embeddings
 from skeletonllm.data.examples import Examples
-from skeletonllm.data.mining import balance, from_embeddings, from_predictions, label_embeddings, mine
+from skeletonllm.data.mining import balance, from_embeddings, from_predictions, mine
 from skeletonllm.data.recordings import Recording, select
 from skeletonllm.data.splits import Guard, LeakError, load_split
-from skeletonllm.models.tiny import tiny_tokenizer
+from skeletonllm.models.tiny import build_tiny
+from skeletonllm.models.trained import Trained, save_trained
 from skeletonllm.skeleton.formats.ntu import LABELS
 from skeletonllm.skeleton.synthesis import ACTIONS
 
-NTU60 = LABELS[:60]
+SMALL = dict(image_size=32, patch_size=8, vision_hidden_size=32, vision_layers=1, hidden_size=32, layers=1, heads=2)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +165,7 @@ def test_labels_of_the_split_that_the_run_does_not_train_on_are_known_but_never_
 
 @pytest.mark.parametrize("choice", ["absent.json", "defualt", "table.yaml"])
 def test_a_choice_that_is_no_file_is_refused(choice, ntu60):
-    with pytest.raises(ValueError, match=f"confusable: '{choice}' is neither 'default' nor a file"):
+    with pytest.raises(ValueError, match=f"confusable: '{choice}' is neither 'default', 'embeddings' nor a file"):
         mine(choice, ntu60, ntu60, Guard(load_split("everything")))
 
 
@@ -220,13 +223,42 @@ def test_labels_with_like_embeddings_are_confusable_whatever_all_have_in_common(
             from_embeddings(bad, ["read", "write", "jump", "hop"])
 
 
-def test_a_labels_embedding_is_the_mean_of_its_tokens():
-    labels = ["put on shoe", "take off shoe", "clap"]
-    tokenizer = tiny_tokenizer(labels)
-    weights = torch.randn(len(tokenizer), 8, generator=torch.Generator().manual_seed(0))
-    found = label_embeddings(weights, tokenizer, labels)
-    expected = weights[tokenizer("put on shoe", add_special_tokens=False)["input_ids"]].mean(0)
-    torch.testing.assert_close(found[0], expected)
-    assert found.shape == (3, 8)
-    # Two labels that share a token are nearer to each other than to one that shares none.
-    assert from_embeddings(found, labels, most=1)["put on shoe"] == ("take off shoe",)
+def test_labels_are_mined_from_the_embeddings_of_the_backbone_that_is_trained(tmp_path, recordings):
+    labels = ["bow", "clap", "walk"]
+    model, processor = build_tiny(labels, **SMALL)
+    weights = model.backbone.get_input_embeddings().weight.detach()
+    ids = [processor.tokenizer.encode(label, add_special_tokens=False) for label in labels]
+    weights[ids[0]] = weights[ids[2]].mean(0) + 0.01  # bow is like walk
+    model.backbone.save_pretrained(tmp_path)
+    processor.tokenizer.save_pretrained(tmp_path)
+    expected = torch.stack([weights[row].mean(0) for row in ids])
+    torch.testing.assert_close(label_embeddings(tmp_path, labels), expected)
+    assert from_embeddings(expected, labels, most=1)["bow"] == ("walk",)
+    guard = Guard(load_split("everything"))
+    table = mine("embeddings", recordings, recordings, guard, str(tmp_path))
+    assert {label: set(others) for label, others in table.items()} == {
+        label: set(labels) - {label} for label in labels
+    }, "with three labels, the five nearest are all"
+    model.backbone.save_pretrained(tmp_path / "shards", max_shard_size="20KB")
+    processor.tokenizer.save_pretrained(tmp_path / "shards")
+    assert len(list((tmp_path / "shards").glob("*.safetensors"))) > 1
+    torch.testing.assert_close(label_embeddings(tmp_path / "shards", labels), expected)
+    with pytest.raises(ValueError, match="embeddings of the tiny backbone say nothing"):
+        mine("embeddings", recordings, recordings, guard)
+
+
+def test_a_model_that_was_trained_here_has_embeddings_too(tmp_path):
+    labels = ["bow", "clap"]
+    model, processor = build_tiny(labels, **SMALL)
+    save_trained(tmp_path / "model", Trained(model, processor, labels, {}))
+    weights = model.backbone.get_input_embeddings().weight
+    expected = weights[processor.tokenizer.encode("clap", add_special_tokens=False)].mean(0)
+    torch.testing.assert_close(label_embeddings(tmp_path, labels)[1], expected)
+
+
+def test_files_without_embeddings_are_refused(tmp_path):
+    save_file({"head.weight": torch.zeros(2, 2)}, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match="0 tensors are called embed_tokens.weight"):
+        label_embeddings(tmp_path, ["bow"])
+    with pytest.raises(OSError, match="absent"):
+        label_embeddings(tmp_path / "absent", ["bow"])

@@ -6,7 +6,7 @@ import pytest
 from minute_runs import before_step
 
 from skeletonllm.data.splits import LeakError
-from skeletonllm.training.arguments import DataArguments
+from skeletonllm.training.arguments import DataArguments, Recipe
 from skeletonllm.training.data import choose_recordings
 from skeletonllm.training.run import rehearse, train
 
@@ -14,7 +14,7 @@ OPTIONS = dict(labels=["raise both arms", "squat", "walk"], performers=4, test_p
 
 
 def choose(**changes):
-    return choose_recordings(DataArguments(options=OPTIONS, **changes))
+    return choose_recordings(Recipe(data=DataArguments(options=OPTIONS, **changes)))
 
 
 @pytest.fixture

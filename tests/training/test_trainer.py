@@ -314,7 +314,7 @@ def test_the_checkpoint_at_the_end_of_a_stage_has_no_state_of_the_optimiser(whol
         (dict(optimization=dict(batch_size=13)), "12 recordings are fewer than the batch size 13"),
         (dict(optimization=dict(micro_batch_size=3)), "4 samples per step, no multiple of micro_batch_size 3"),
         (dict(data=dict(where=dict(performer=1))), "where: performer is 1, expected a list"),
-        (dict(data=dict(source="ntu")), "unknown data source 'ntu'"),
+        (dict(data=dict(source="ntu_rgbd")), "unknown data source 'ntu_rgbd'"),
     ],
 )
 def test_a_recipe_that_cannot_be_run_says_why_and_writes_nothing(recipe, tmp_path, changes, message):
