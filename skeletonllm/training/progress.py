@@ -5,8 +5,7 @@ import json
 import os
 import resource
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -203,17 +202,6 @@ class RendererClock:
             total = sum(end - begin for begin, end in self.spans)
         self.spans.clear()
         return total
-
-
-def prefetched(prepare: Callable[[int], Any], first: int, last: int) -> Iterator[Any]:
-    """``prepare(first)`` to ``prepare(last - 1)``, each made in a thread while the one before is used."""
-    with ThreadPoolExecutor(1, thread_name_prefix="data") as executor:
-        following = executor.submit(prepare, first)
-        for number in range(first, last):
-            current = following.result()
-            if number + 1 < last:
-                following = executor.submit(prepare, number + 1)
-            yield current
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ import torch
 from tqdm import tqdm
 
 from skeletonllm.data.examples import Examples
+from skeletonllm.data.loading import in_advance
 from skeletonllm.data.recordings import digest_of_order
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
@@ -26,7 +27,7 @@ from skeletonllm.training.engine import EngineSettings, make_engine
 from skeletonllm.training.faults import SIGNALS, StopRequest, TimeLimit, Watchdog, exit_code
 from skeletonllm.training.parts import group_part, learning_parameters, parameter_groups
 from skeletonllm.training.preparation import low_precision, mixed_seed, prepare, share_batch
-from skeletonllm.training.progress import Ledger, Log, RendererClock, Window, peak_memory, prefetched, rewind, sheet_of
+from skeletonllm.training.progress import Ledger, Log, RendererClock, Window, peak_memory, rewind, sheet_of
 from skeletonllm.training.shares import arrange, microbatches_of
 from skeletonllm.training.stages import Span
 
@@ -133,7 +134,7 @@ class Trainer:
         window, since_save = Window(), Window()
         self._picture(log)
         with bar, watchdog, StopRequest() as stop:
-            batches = prefetched(self.share_of, self.step, self.span.last)
+            batches = in_advance(self.share_of, self.step, self.span.last, self.recipe.data.workers)
             while self.step < self.span.last:
                 begin = time.perf_counter()
                 microbatches = next(batches)

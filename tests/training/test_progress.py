@@ -2,7 +2,6 @@
 
 import json
 import math
-import threading
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ import torch
 from minute_runs import crash_before, lines_of
 from PIL import Image
 
-from skeletonllm.training.progress import Log, RendererClock, Window, describe, prefetched
+from skeletonllm.training.progress import Log, RendererClock, Window, describe
 from skeletonllm.training.run import train
 
 EVERY_LINE = {
@@ -199,26 +198,3 @@ def test_the_renderers_share_is_its_forward_and_its_backward_pass(monkeypatch):
     clock.now += 10
     watch.end()
     assert watch.seconds() == 2
-
-
-def test_the_next_batch_is_made_while_one_is_used_and_in_order():
-    made = threading.Event()
-
-    def prepare(number):
-        if number == 6:
-            made.set()
-        return number, threading.current_thread().name
-
-    batches = prefetched(prepare, 5, 8)
-    first = next(batches)
-    assert first[0] == 5 and first[1].startswith("data")
-    assert made.wait(10)
-    assert [number for number, _ in batches] == [6, 7]
-
-
-def test_what_goes_wrong_in_making_a_batch_is_told():
-    def prepare(number):
-        raise ValueError(f"batch {number}")
-
-    with pytest.raises(ValueError, match="batch 3"):
-        next(prefetched(prepare, 3, 5))

@@ -1,5 +1,6 @@
 """Runs of several stages: each starts from what the last one learnt, and a run goes on wherever it was stopped."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -255,3 +256,15 @@ def test_a_run_is_not_resumed_with_other_recordings_than_it_was_begun_with(recip
     monkeypatch.setattr(run, "read_all", lambda *arguments, **options: whole(*arguments, **options)[1:])
     with pytest.raises(ValueError, match="begun with other recordings; 11 can be read now"):
         train(short, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_workers_prepare_the_same_steps_and_an_epoch_has_every_recording_once(recipe, tmp_path, workers):
+    once = dict(stages=dict(scratch=dict(train=["projector"], epochs=1)), save_every=2)
+    train(recipe(**once), tmp_path / "thread")
+    train(recipe(**once, data=dict(workers=workers)), tmp_path / "processes")
+    assert losses_of(tmp_path / "thread").tolist() == losses_of(tmp_path / "processes").tolist()
+    ledgers = [(tmp_path / name / "ledger" / "rank-00000.jsonl").read_text() for name in ("thread", "processes")]
+    assert ledgers[0] == ledgers[1]
+    seen = [id for line in ledgers[0].splitlines() for ids in json.loads(line)["ids"] for id in ids]
+    assert len(seen) == len(set(seen)) == 12

@@ -1,0 +1,53 @@
+"""Preparing what the next steps need while the present one is computed."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from torch.utils.data import DataLoader, Dataset
+
+Prepared = TypeVar("Prepared")
+
+AHEAD = 2  # steps that each worker process prepares in advance
+
+
+class _Steps(Dataset):
+    def __init__(self, prepare: Callable[[int], Prepared]):
+        self.prepare = prepare
+
+    def __getitem__(self, step: int) -> Prepared:
+        return self.prepare(step)
+
+
+def in_advance(prepare: Callable[[int], Prepared], first: int, last: int, workers: int = 0) -> Iterator[Prepared]:
+    """``prepare(first)`` to ``prepare(last - 1)`` in order, whoever made them.
+
+    A step is a function of its number, so that any number of workers gives the same, and going on elsewhere needs
+    nothing but the number.
+
+    Args:
+        prepare: makes what a step needs.
+        first, last: steps [first, last).
+        workers: processes that prepare; 0: a thread of this one, a step ahead.
+    """
+    if workers:
+        yield from DataLoader(
+            _Steps(prepare),
+            batch_size=None,
+            sampler=range(first, last),
+            num_workers=workers,
+            prefetch_factor=AHEAD,
+            collate_fn=_as_it_is,
+        )
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="data") as executor:
+        following = executor.submit(prepare, first)
+        for number in range(first, last):
+            current = following.result()
+            if number + 1 < last:
+                following = executor.submit(prepare, number + 1)
+            yield current
+
+
+def _as_it_is(prepared: Prepared) -> Prepared:
+    return prepared
