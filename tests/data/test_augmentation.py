@@ -11,6 +11,8 @@ from skeletonllm.data.augmentation import MOST_JITTER, Augmentation
 from skeletonllm.data.examples import Examples
 from skeletonllm.data.recordings import Recording
 from skeletonllm.data.sides import mirrored
+from skeletonllm.evaluation.accuracy import predict
+from skeletonllm.models.tiny import build_tiny
 from skeletonllm.skeleton import transforms
 from skeletonllm.skeleton.formats import nw_ucla, utd_mhad
 from skeletonllm.skeleton.sequence import SkeletonSequence, sample_clip
@@ -189,3 +191,20 @@ def test_a_fixed_clip_is_mirrored_in_every_epoch_or_in_none(waving):
     made = Examples(waving, Sampler(), 6, Augmentation(mirror=0.5), variants=1)
     seen = {(question.id, question.mirrored) for step in range(10) for question in made.questions(step)}
     assert len(seen) == 6 and len({in_mirror for _, in_mirror in seen}) == 2
+
+
+def test_evaluation_varies_nothing(waving, monkeypatch):
+    def refuse(*arguments):
+        raise AssertionError("a clip was varied")
+
+    for name in ("trimmed", "mirrors", "changed"):
+        monkeypatch.setattr(Augmentation, name, refuse)
+    labels = sorted({recording.label for recording, _ in waving})
+    sizes = dict(image_size=32, patch_size=8, vision_hidden_size=32, vision_layers=1, hidden_size=32, layers=1, heads=2)
+    model, processor = build_tiny(labels, num_frames=4, **sizes)
+    seen = []
+    sample = processor.sample
+    processor.sample = lambda sequence, generator=None: seen.append(generator) or sample(sequence, generator)
+    first, again = (predict(model, processor, waving[:2], labels, progress=False) for _ in range(2))
+    assert [row.scores for row in first] == [row.scores for row in again]
+    assert seen == [None] * 4, "frames are taken evenly, not drawn"
