@@ -1,6 +1,7 @@
 """Examples: what a model is trained on, as a pure function of seed, step and place in the batch."""
 
 import logging
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -114,6 +115,8 @@ class Examples:
         self._order: tuple[int, list[int]] | None = None
         self._rationales: dict[int, str] = {}
         self._unreadable: set[int] = set()
+        everyone = enumerate(self.recordings.all_recordings())
+        self._told = [index for index, one in everyone if one.rationale is not None]
         self._check_tasks()
 
     def _check_tasks(self) -> None:
@@ -125,11 +128,10 @@ class Examples:
             if not 0 < weight < float("inf"):
                 raise ValueError(f"task {name} has weight {weight}, expected a positive number")
         reasoning = ", ".join(name for name in self.tasks if name in NEED_RATIONALES)
-        lacking = [one.id for one in self.recordings.all_recordings() if one.rationale is None] if reasoning else []
-        if reasoning and lacking:
+        if reasoning and not self._told:
             raise ValueError(
-                f"task {reasoning} needs rationales, and {len(lacking)} of {len(self.recordings)} recordings have "
-                f"none, such as {lacking[0]}: leave the stage out that asks for it, or take data that has them"
+                f"task {reasoning} needs rationales, and none of {len(self.recordings)} recordings has one, such as "
+                f"{self.recordings.recording(0).id}: leave the stage out that asks for it, or take data that has them"
             )
         if "discrimination" in self.tasks and len(self.labels) < 2:
             raise ValueError(f"task discrimination needs at least two labels, there is only {self.labels[0]}")
@@ -205,7 +207,11 @@ class Examples:
         names = list(self.tasks)
         weights = torch.tensor([self.tasks[name] for name in names], dtype=torch.float64)
         task = names[int(torch.multinomial(weights, 1, generator=generator))]
-        rationale = self._rationale(number) if task in NEED_RATIONALES else None
+        rationale = None
+        if task in NEED_RATIONALES:
+            # A recording about which the teacher told nothing, or nothing true, gives way to the next one.
+            number = self._told[bisect_left(self._told, number) % len(self._told)]
+            recording, rationale = self.recordings.recording(number), self._rationale(number)
         in_mirror = self._mirrors(step, index, number, task)
         label = mirrored(recording.label) if in_mirror else recording.label
         subject = Subject(label, self.labels, rationale, self.confusable, self.fewer_candidates)

@@ -87,6 +87,12 @@ class Mixture(Sequence):
         part, place = self._find(index)
         return part.recordings[place]
 
+    def in_memory_pairs(self) -> list[tuple[Recording, SkeletonSequence]]:
+        """Those recordings, with their sequences, that need not be read."""
+        return [
+            pair for p in self.parts if p.sequences is not None for pair in zip(p.recordings, p.sequences, strict=True)
+        ]
+
     def all_recordings(self) -> list[Recording]:
         return [recording for part in self.parts for recording in part.recordings]
 

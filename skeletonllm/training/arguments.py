@@ -18,8 +18,8 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass
-class DataArguments:
-    """What is trained on.
+class SourceArguments:
+    """Where recordings come from.
 
     Args:
         source: a key of ``skeletonllm.data.sources.SOURCES``.
@@ -29,10 +29,8 @@ class DataArguments:
             ``skeletonllm.data.splits.SPLITS``, or a YAML file as described there.
         where: attributes to keep, such as ``{view: [1]}``.
         options: of the source.
-        fewer_candidates: share of the questions that offer only some of the labels.
-        confusable: what each label is easily taken for: ``default``, ``embeddings`` of the backbone, the JSON file of a
-            table, or the ``predictions.jsonl`` of an evaluation of training recordings.
-        workers: processes that prepare steps in advance; 0: a thread. The steps are the same.
+        rationales: a folder that ``skeletonllm teach`` wrote, for recordings that have none of their own.
+        weight: in a mixture, how often it is drawn from relative to the others; none: as often as it has recordings.
     """
 
     source: str = "synthetic"
@@ -41,13 +39,32 @@ class DataArguments:
     protocol: str = "usual"
     where: dict = field(default_factory=dict)
     options: dict = field(default_factory=dict)
+    rationales: str | None = None
+    weight: float | None = None
+
+
+@dataclass
+class DataArguments(SourceArguments):
+    """What is trained on: a source, or several.
+
+    Args:
+        fewer_candidates: share of the questions that offer only some of the labels.
+        confusable: what each label is easily taken for: ``default``, ``embeddings`` of the backbone, the JSON file of a
+            table, or the ``predictions.jsonl`` of an evaluation of training recordings.
+        workers: processes that prepare steps in advance; 0: a thread. The steps are the same.
+        mixture: sources by names of one's own, instead of the one above. Labels that mean the same action become one.
+    """
+
     fewer_candidates: float = 0.25
     confusable: str = "default"
     workers: int = 0
+    mixture: dict[str, SourceArguments] = field(default_factory=dict)
 
     def __post_init__(self):
         _check_least(self, 0, "fewer_candidates", "workers")
         _check_most(self, 1, "fewer_candidates")
+        if self.mixture and (self.root or self.options or self.where or self.rationales):
+            raise ValueError("mixture has sources of its own; root, options, where and rationales belong to them")
 
 
 @dataclass
@@ -229,7 +246,9 @@ def _build(kind: type, content: Any, place: str):
         if dataclasses.is_dataclass(hints[key]):
             values[key] = _build(hints[key], value, f"{place}: {key}")
         elif hints[key] == dict[str, Stage]:
-            values[key] = _build_stages(value, f"{place}: {key}")
+            values[key] = _build_named(Stage, value, f"{place}: {key}", stage_defaults)
+        elif hints[key] == dict[str, SourceArguments]:
+            values[key] = _build_named(SourceArguments, value, f"{place}: {key}")
         else:
             values[key] = _checked(hints[key], value, f"{place}: {key}")
     try:
@@ -238,15 +257,18 @@ def _build(kind: type, content: Any, place: str):
         raise ValueError(f"{place}: {error}") from None
 
 
-def _build_stages(content: Any, place: str) -> dict[str, Stage]:
+def _build_named(
+    kind: type, content: Any, place: str, defaults: Callable[[str], dict] = lambda name: {}
+) -> dict[str, Any]:
+    """Things of a kind by names that the recipe gives them, each beginning with the defaults of its name."""
     if not isinstance(content, Mapping):
-        raise ValueError(f"{place}: found {content!r}, expected names of stages with their keys and values")
-    stages = {}
+        raise ValueError(f"{place}: found {content!r}, expected names with their keys and values")
+    named = {}
     for name, values in content.items():
         if not isinstance(values or {}, Mapping):
             raise ValueError(f"{place}: {name}: found {values!r}, expected keys and values")
-        stages[str(name)] = _build(Stage, {**stage_defaults(name), **(values or {})}, f"{place}: {name}")
-    return stages
+        named[str(name)] = _build(kind, {**defaults(name), **(values or {})}, f"{place}: {name}")
+    return named
 
 
 def check_keywords(function: Callable, given: Mapping[str, Any], place: str) -> None:

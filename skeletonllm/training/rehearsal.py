@@ -151,7 +151,7 @@ def rehearse(
     settings = recipe.optimization
     for size in world_sizes:
         seats_of(settings, size)  # what cannot be shared is told before anything is listed
-    recordings = [_remembering(recording) for recording in choose_recordings(recipe)[0]]
+    recordings = [_remembering(one) for part in choose_recordings(recipe)[0] for one in part.recordings]
     if len(recordings) < settings.batch_size:
         raise ValueError(f"{len(recordings)} recordings are fewer than the batch size {settings.batch_size}")
     (span,) = choose(schedule(recipe.stages, len(recordings) // settings.batch_size), stage)

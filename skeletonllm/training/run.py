@@ -13,7 +13,7 @@ import torch
 from skeletonllm.data.examples import Examples
 from skeletonllm.data.mixture import Mixture
 from skeletonllm.data.oddities import warn_of_oddities
-from skeletonllm.data.recordings import digest_of_order, read_all
+from skeletonllm.data.recordings import digest_of_order
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.models.trained import MODEL_FOLDER, save_trained
@@ -26,7 +26,7 @@ from skeletonllm.training.checkpoint import (
     load_newest_checkpoint,
     told_as_os_error,
 )
-from skeletonllm.training.data import choose_recordings
+from skeletonllm.training.data import choose_recordings, load
 from skeletonllm.training.distributed import Ranks, process_group
 from skeletonllm.training.engine import load_deepspeed_config
 from skeletonllm.training.faults import TimeLimit, check_room, ending_at_once
@@ -108,13 +108,14 @@ class Run:
         settings = recipe.optimization
         if settings.threads:
             torch.set_num_threads(settings.threads)
-        recordings, self.confusable = choose_recordings(recipe)
-        if len(recordings) < settings.batch_size:
-            raise ValueError(f"{len(recordings)} recordings are fewer than the batch size {settings.batch_size}")
-        self.recordings = Mixture.in_memory(read_all(recordings, progress="reading" if ranks.is_first else None))
+        parts, self.confusable = choose_recordings(recipe)
+        count = len(Mixture(parts))
+        if count < settings.batch_size:
+            raise ValueError(f"{count} recordings are fewer than the batch size {settings.batch_size}")
+        self.recordings = load(parts, progress="reading" if ranks.is_first else None)
         self._agree_on_order()
         if ranks.is_first:
-            warn_of_oddities(self.recordings)
+            warn_of_oddities(self.recordings.in_memory_pairs())
         self.labels = sorted({recording.label for recording in self.recordings.all_recordings()})
         self.spans = schedule(recipe.stages, len(self.recordings) // settings.batch_size)
         self.chosen = choose(self.spans, stage)

@@ -214,7 +214,7 @@ def test_discrimination_asks_for_the_confusable_labels_that_are_given(recordings
         (dict(tasks={"recognition": 0.0}), "task recognition has weight 0.0, expected a positive number"),
         (dict(tasks={"recognition": -1.0}), "weight -1.0"),
         (dict(tasks={"recognition": float("nan")}), "weight nan"),
-        (dict(tasks={"rationale": 1.0}), "rationale needs rationales, and 12 of 12 recordings have none, such as bow"),
+        (dict(tasks={"rationale": 1.0}), "rationale needs rationales, and none of 12 recordings has one, such as bow"),
         (dict(variants=-1), "variants is -1"),
     ],
 )

@@ -122,7 +122,7 @@ def test_a_stage_of_the_recipes_own_says_what_it_trains(write):
         ("stages: {own: {train: [renderer, head]}}", r"stages: own: train is .*'head'.*expected some of renderer"),
         ("stages: {warmup: {epoch: 2}}", r"mine.yaml: stages: warmup: unknown key epoch; known: train, tasks, epochs"),
         ("stages: {warmup: 2}", r"mine.yaml: stages: warmup: found 2, expected keys and values"),
-        ("stages: [warmup]", r"mine.yaml: stages: found \['warmup'\], expected names of stages"),
+        ("stages: [warmup]", r"mine.yaml: stages: found \['warmup'\], expected names with their keys"),
         ("stages: {}", r"mine.yaml: stages: there is none with epochs above 0"),
         ("stages: {warmup: {epochs: 0}}", r"mine.yaml: stages: there is none with epochs above 0"),
         ("stages: {warmup: {variants: 1}}", r"stages: warmup: variants are for stages in which the renderer rests"),

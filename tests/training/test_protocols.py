@@ -6,15 +6,16 @@ import pytest
 from minute_runs import before_step
 
 from skeletonllm.data.splits import LeakError
-from skeletonllm.training.arguments import DataArguments, Recipe
-from skeletonllm.training.data import choose_recordings
+from skeletonllm.training.arguments import DataArguments, Recipe, recipe_from_dict
+from skeletonllm.training.data import choose_recordings, load
 from skeletonllm.training.run import rehearse, train
 
 OPTIONS = dict(labels=["raise both arms", "squat", "walk"], performers=4, test_performers=2, topologies=["coco_17"])
 
 
 def choose(**changes):
-    return choose_recordings(Recipe(data=DataArguments(options=OPTIONS, **changes)))
+    parts, confusable = choose_recordings(Recipe(data=DataArguments(options=OPTIONS, **changes)))
+    return parts[0].recordings, confusable
 
 
 @pytest.fixture
@@ -59,3 +60,35 @@ def test_a_run_asks_for_the_labels_of_its_table(four_recipe, tmp_path):
     finally:
         patch.undo()
     assert asked[0] == {"squat": ("walk",), "walk": ("raise both arms",), "raise both arms": ("squat",)}
+
+
+def test_a_mixture_has_sources_of_its_own_whose_names_go_before_their_ids(tmp_path):
+    first = dict(OPTIONS, labels=["squat", "walk"])
+    data = dict(mixture=dict(one=dict(options=first), two=dict(options=dict(OPTIONS, performers=2), weight=None)))
+    recipe = recipe_from_dict(dict(data=data))
+    mixture = load(choose_recordings(recipe)[0])
+    ids = [recording.id for recording in mixture.all_recordings()]
+    assert len(ids) == len(set(ids)) == 8 + 6
+    assert {id.split(": ")[0] for id in ids} == {"one", "two"}
+    sequence = mixture[0][1]
+    assert sequence.num_frames > 10 and len(mixture.in_memory_pairs()) == 14
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (dict(root="x", mixture=dict(one=dict())), "mixture has sources of its own"),
+        (dict(mixture=dict(one=dict(rot="x"))), "data: mixture: one: unknown key rot"),
+        (dict(mixture=[1]), r"data: mixture: found \[1\], expected names with their keys"),
+        (dict(mixture=dict(one=dict(weight="much"))), "one: weight: found 'much'"),
+    ],
+)
+def test_a_mixture_that_does_not_fit_is_refused_with_its_place(data, message):
+    with pytest.raises(ValueError, match=message):
+        recipe_from_dict(dict(data=data))
+
+
+def test_a_mixture_learns_from_no_predictions_of_a_single_source(tmp_path):
+    recipe = recipe_from_dict(dict(data=dict(confusable="p.jsonl", mixture=dict(one=dict(options=OPTIONS)))))
+    with pytest.raises(ValueError, match="predictions are of one source"):
+        choose_recordings(recipe)

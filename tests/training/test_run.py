@@ -20,7 +20,7 @@ from minute_runs import (
 
 from skeletonllm.data.examples import Examples
 from skeletonllm.rendering.draction import DrAction
-from skeletonllm.training import data, run
+from skeletonllm.training import data
 from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER
 from skeletonllm.training.parts import canonical_name, part_of
 from skeletonllm.training.run import train
@@ -196,7 +196,7 @@ def test_what_a_later_stage_lacks_is_told_before_anything_is_trained(four_recipe
         return [replace(recording, rationale=None) for recording in load(*arguments, **options)]
 
     monkeypatch.setattr(data, "load_source", without_rationales)
-    with pytest.raises(ValueError, match="task rationale needs rationales, and 12 of 12 recordings have none"):
+    with pytest.raises(ValueError, match="task rationale needs rationales, and none of 12 recordings has one"):
         train(four_recipe(), tmp_path / "run")
     assert not (tmp_path / "run").exists()
     train(four_recipe(), tmp_path / "run", stage="warmup")  # which asks for none
@@ -252,8 +252,8 @@ def test_a_run_is_not_resumed_with_other_recordings_than_it_was_begun_with(recip
     short = recipe(optimization=dict(batch_size=4), save_every=1)
     train(short, tmp_path, time_limit=None)
     (tmp_path / "model" / "training.json").unlink()  # as if it had stopped before its end
-    whole = run.read_all
-    monkeypatch.setattr(run, "read_all", lambda *arguments, **options: whole(*arguments, **options)[1:])
+    whole = data.read_all
+    monkeypatch.setattr(data, "read_all", lambda *arguments, **options: whole(*arguments, **options)[1:])
     with pytest.raises(ValueError, match="begun with other recordings; 11 can be read now"):
         train(short, tmp_path, resume=True)
 
