@@ -20,7 +20,7 @@ from minute_runs import (
 
 from skeletonllm.data.examples import Examples
 from skeletonllm.rendering.draction import DrAction
-from skeletonllm.training import data
+from skeletonllm.training import data, run
 from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER
 from skeletonllm.training.parts import canonical_name, part_of
 from skeletonllm.training.run import train
