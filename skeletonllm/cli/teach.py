@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from skeletonllm.data.splits import Guard
     from skeletonllm.data.teacher import Frames, Summary
     from skeletonllm.rendering.draction import DrAction
     from skeletonllm.training.arguments import Recipe
@@ -69,10 +70,10 @@ def teach(
     deadline = TimeLimit(time_limit)
     data = dict(source=source, root=root, split=split)
     with ending_at_once():
-        frames = student_frames(recipe, changes or [], data, model_folder, renderer, image_size, limit)
+        frames, guard = student_frames(recipe, changes or [], data, model_folder, renderer, image_size, limit)
     with StopRequest() as request:
         summary = teacher.teach(
-            frames, asked, output, settings, caps=caps, concurrency=concurrency, progress=True,
+            frames, asked, output, settings, caps=caps, concurrency=concurrency, allowed=guard.allows, progress=True,
             stopping=lambda: request.signal_number is not None or deadline.is_near(),
         )  # fmt: skip
     print_summary(summary, output)
@@ -90,16 +91,20 @@ def student_frames(
     renderer_file: Path | None,
     image_size: int | None,
     limit: int | None,
-) -> "Frames":
-    """The recordings and frames of a student.
+) -> "tuple[Frames, Guard]":
+    """The recordings and frames of a student, and what keeps those away that test it.
 
     Raises:
-        ValueError: neither a model nor a renderer, or both; a model's size changed; recordings of another split.
+        LeakError: a recording that is held out for testing.
+        ValueError: neither a model nor a renderer, or both; a model's size changed.
     """
-    from skeletonllm.data.recordings import read_all, select
+    from skeletonllm.data.mixture import Part
+    from skeletonllm.data.recordings import select
     from skeletonllm.data.sources import load_source
+    from skeletonllm.data.splits import Guard, load_split
     from skeletonllm.data.teacher import Frames, Sampling
     from skeletonllm.rendering.draction import DrAction
+    from skeletonllm.training.data import load
 
     if (model_folder is None) == (renderer_file is None):
         raise ValueError("give the student's --model-folder, or a file with its --renderer")
@@ -110,18 +115,20 @@ def student_frames(
     else:
         loaded, renderer, size = None, DrAction.from_file(renderer_file), image_size
     student = chosen_recipe(recipe, changes, loaded, data)
-    arguments = student.data
-    if arguments.split != "train":
-        raise ValueError(
-            f"split {arguments.split!r}: teachers see the split train alone, or test performers would leak"
-        )
     sampling = Sampling(
         student.model.num_frames, student.model.face_camera, student.augmentation, student.optimization.seed
     )
-    found = load_source(arguments.source, arguments.root, **arguments.options)
-    read = read_all(select(found, arguments.split, arguments.where), progress="reading")
-    # A recording's clip depends on its place among all of them: those at the end are left out, and no others.
-    return Frames(read[:limit], sampling, on_device(renderer), size or student.model.image_size or IMAGE_SIZE)
+    if student.data.mixture:
+        raise ValueError("the recipe mixes sources; teach them one by one: name each with --source and --root")
+    wanted, split = student.data, load_split(student.data.protocol)
+    guard = Guard(split, "the teacher")
+    found = split.assign(load_source(wanted.source, wanted.root, **wanted.options))
+    chosen = select(found, wanted.split, wanted.where)
+    guard.check(chosen)
+    size = size or student.model.image_size or IMAGE_SIZE
+    # A recording's clip depends on its place: those at the end are left out, so that the others stay where they are.
+    mixture = load([Part(chosen[:limit])], progress="reading")
+    return Frames(mixture, sampling, on_device(renderer), size), guard
 
 
 def model_parts(folder: Path) -> "tuple[Recipe, DrAction, int]":
@@ -148,6 +155,8 @@ def chosen_recipe(
     recipe = load_recipe(name, changes) if name else of_model or Recipe()
     if data["source"] not in (None, recipe.data.source):
         recipe.data.options, recipe.data.where, recipe.data.root = {}, {}, None  # were those of the other source
+    if data["source"] is not None:
+        recipe.data.mixture = {}
     for key, value in data.items():
         if value is not None:
             setattr(recipe.data, key, value)

@@ -113,7 +113,7 @@ def test_a_cap_ends_a_job_well_and_one_without_answer_wants_to_be_started_again(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--split", "test"], "teachers see the split train alone"),
+        (["--split", "test"], "the teacher would touch 4 of 4 recordings"),
         (["--recipe", "four_stages", "data.where={performer: 1}"], "performer is 1"),
         (["--model-folder", "nowhere"], "a file with its --renderer"),
         (["--endpoint", "https://me:hidden@x.org/v1"], "keys come from the environment"),

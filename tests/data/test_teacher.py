@@ -14,7 +14,8 @@ from teacher_server import Served, TeacherServer, label_of, pictures_of
 
 from skeletonllm.data.augmentation import Augmentation
 from skeletonllm.data.examples import Examples
-from skeletonllm.data.recordings import read_all
+from skeletonllm.data.mixture import Mixture, Part
+from skeletonllm.data.recordings import PoisonedDataError, read_all
 from skeletonllm.data.sources.synthetic import recordings as synthetic
 from skeletonllm.data.teacher import (
     Caps,
@@ -31,6 +32,7 @@ from skeletonllm.data.teacher.frames import clip_digest
 from skeletonllm.data.teacher.ledger import ROWS_PER_FILE
 from skeletonllm.models.tiny import build_tiny
 from skeletonllm.rendering.draction import DrAction
+from skeletonllm.skeleton.formats import SkeletonFormatError
 from skeletonllm.skeleton.synthesis import describe
 
 LABELS = ("bow", "clap", "jump", "kick", "raise both arms", "squat", "wave right hand", "walk")
@@ -376,9 +378,26 @@ def test_a_guard_of_the_split_decides_instead(ask):
     assert not ask.server.questions
 
 
-def test_mirrored_clips_are_refused(lessons):
-    with pytest.raises(ValueError, match="mirror"):
-        Frames(lessons, Sampling(augmentation=Augmentation(mirror=0.5)), renderer(), 16)
+def test_clips_are_not_mirrored_as_a_rationale_may_name_a_side(frames, lessons):
+    often = replace(frames.sampling, augmentation=replace(frames.sampling.augmentation, mirror=1.0))
+    mirrored = Frames(lessons, often, frames.renderer, 16)
+    for number in range(len(lessons)):
+        assert clip_digest(mirrored.clip(number)) == clip_digest(frames.clip(number))
+
+
+def test_a_recording_that_cannot_be_read_is_left_out_and_too_many_end_the_job(ask, lessons, monkeypatch):
+    def broken():
+        raise SkeletonFormatError("a.txt", "line 3", "2 words", "3 numbers")
+
+    recordings = [recording for recording, _ in lessons]
+    recordings[2] = replace(recordings[2], read=broken)
+    shown = Frames(Mixture([Part(recordings)]), Sampling(num_frames=3), renderer(), 16)
+    with pytest.raises(PoisonedDataError, match="1 of 8 recordings cannot be read.*a.txt"):
+        ask(truthful, shown=shown)
+    monkeypatch.setattr("skeletonllm.data.teacher.job.LARGEST_BAD_SHARE", 0.2)
+    monkeypatch.setattr("skeletonllm.data.examples.LARGEST_BAD_SHARE", 0.2)
+    summary, _ = ask(truthful, shown=shown)
+    assert (summary.accepted, summary.left, summary.ended) == (7, 1, "done")
 
 
 def test_rows_fill_several_files_that_are_not_written_again(ask, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from skeletonllm.data.augmentation import Augmentation
 from skeletonllm.data.examples import Examples, Question
+from skeletonllm.data.mixture import Mixture
 from skeletonllm.data.recordings import Recording
 from skeletonllm.rendering.draction import DrAction
 from skeletonllm.rendering.video import to_bytes
@@ -25,7 +26,7 @@ class Sampling:
     Args:
         num_frames: of a clip.
         face_camera: whether the first person is turned to the camera.
-        augmentation: of the clips; rationales forbid ``mirror``.
+        augmentation: of the clips; as for students, those that are reasoned about are not trimmed nor mirrored.
         seed: of the student's examples.
     """
 
@@ -58,30 +59,30 @@ class Frames:
     """Draws recordings as a student sees them in the first epoch of a stage whose ``variants`` are 1 or more.
 
     Args:
-        recordings: with their sequences, the very list that the student trains on: a clip depends on its place in it.
+        recordings: a mixture, or recordings with their sequences; the very ones that the student trains on, as a clip
+            depends on its place among them.
         sampling: of the student.
         renderer: of the student, as it is when the stage begins.
         image_size: pixels.
 
     Raises:
-        ValueError: no recordings, or mirrored clips, of which a rationale that names a side would be untrue.
+        ValueError: no recordings.
     """
 
     def __init__(
         self,
-        recordings: Sequence[tuple[Recording, SkeletonSequence]],
+        recordings: Mixture | Sequence[tuple[Recording, SkeletonSequence]],
         sampling: Sampling,
         renderer: DrAction,
         image_size: int,
     ):
-        if sampling.augmentation.mirror:
-            raise ValueError("augmentation.mirror would make rationales untrue that name a side; set it to 0")
-        self.recordings = recordings
+        self._mixture = recordings if isinstance(recordings, Mixture) else Mixture.in_memory(recordings)
+        self.recordings = self._mixture.all_recordings()
         self.sampling = sampling
         self.renderer = renderer.eval()
         self.image_size = image_size
         # The student's own examples, so that whatever they do to a clip is done here too.
-        self._examples = Examples(recordings, sampling, 1, sampling.augmentation, variants=1, seed=sampling.seed)
+        self._examples = Examples(self._mixture, sampling, 1, sampling.augmentation, variants=1, seed=sampling.seed)
 
     @cached_property
     def renderer_digest(self) -> str:
@@ -89,18 +90,23 @@ class Frames:
         state = self.renderer.state_dict()
         return _digest([self.renderer.settings, list(state)], list(state.values()))
 
+    def sequence(self, number: int) -> SkeletonSequence:
+        """Of the recording with this place. Raises SkeletonFormatError if it cannot be read."""
+        return self._mixture[number][1]
+
     def clip(self, number: int) -> Clip:
-        """Of the recording with this place in the list."""
-        recording = self.recordings[number][0]
-        return self._examples.example(Question(0, number, "rationale", "", "", recording.id, 0)).clip
+        """Of the recording with this place, which must be readable: for one that is not, examples take the next."""
+        question = Question(0, number, "rationale", "", "", self.recordings[number].id, 0)
+        return self._examples.example(question).clip
 
     @torch.no_grad()
     def show(self, number: int) -> Shown:
-        """The frames of the recording with this place in the list."""
+        """The frames of the recording with this place. Raises SkeletonFormatError if it cannot be read."""
+        sequence = self.sequence(number)
         clip = self.clip(number)
         frames = self.renderer.render(clip, image_size=self.image_size)[0]
         pictures = tuple(map(_png, to_bytes(frames)))
-        indices = (clip.times.double() * self.recordings[number][1].fps).round().long().tolist()
+        indices = (clip.times.double() * sequence.fps).round().long().tolist()
         return Shown(
             pictures,
             {

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from skeletonllm.data.recordings import Recording
+from skeletonllm.data.recordings import LARGEST_BAD_SHARE, PoisonedDataError, Recording
 from skeletonllm.data.teacher.budget import Budget, Caps
 from skeletonllm.data.teacher.endpoint import Endpoint, EndpointError, NoAnswer, QuestionRefused, Reply
 from skeletonllm.data.teacher.frames import Frames, Shown
@@ -16,6 +16,7 @@ from skeletonllm.data.teacher.ledger import Ledger
 from skeletonllm.data.teacher.movement import movements
 from skeletonllm.data.teacher.prompts import NEWEST, PROMPTS, build_messages
 from skeletonllm.data.teacher.verification import moved_most, objection, take_apart
+from skeletonllm.skeleton.formats import SkeletonFormatError
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ def teach(
         settings: how.
         caps: on tokens and cost.
         concurrency: questions under way at once; the first is asked alone.
-        allowed: says of a recording whether a teacher may see it.
+        allowed: says of a recording whether a teacher may see it, such as ``skeletonllm.data.splits.Guard.allows``.
         stopping: asked again and again; once it says so, no more is asked.
         progress: show a bar.
 
@@ -105,14 +106,14 @@ def teach(
         ValueError: a recording that is not allowed, two with one id, a folder with other settings, or an endpoint
             that counts no tokens although there is a cap.
         EndpointError: the endpoint is of no use.
+        PoisonedDataError: too many recordings cannot be read.
     """
     settings = settings or TeacherSettings()
     if concurrency < 1:
         raise ValueError(f"concurrency is {concurrency}, expected 1 or more")
-    recordings = [recording for recording, _ in frames.recordings]
-    if refused := next((recording for recording in recordings if not allowed(recording)), None):
+    if refused := next((recording for recording in frames.recordings if not allowed(recording)), None):
         raise ValueError(f"{refused.id} (split {refused.split}) is not for training; no teacher may see it")
-    if len({recording.id for recording in recordings}) < len(recordings):
+    if len({recording.id for recording in frames.recordings}) < len(frames.recordings):
         raise ValueError("two recordings have the same id")
     conditions = {
         "model": endpoint.model,
@@ -145,20 +146,21 @@ class _Job:
             self.budget.count(*spent)
         self.pending = deque(number for number in range(len(frames.recordings)) if self._is_open(number))
         self.ended = ""
+        self.unreadable = 0
         self.unanswered = 0  # in a row
         self.refusals: list[dict] = []  # before the first answer
         self.answered = False
         self._drawing = asyncio.Lock()  # one clip at a time: torch takes all cores anyway
 
     def summary(self) -> Summary:
-        ids = [recording.id for recording, _ in self.frames.recordings]
+        ids = [recording.id for recording in self.frames.recordings]
         accepted = sum(id in self.ledger.accepted for id in ids)
         left = sum(self._is_open(number) for number in range(len(ids)))
-        ended = self.ended or ("unanswered" if left else "done")
+        ended = self.ended or ("unanswered" if left > self.unreadable else "done")
         return Summary(accepted, len(ids) - accepted - left, left, self.budget.tokens, self.budget.cost, ended)
 
     def _is_open(self, number: int) -> bool:
-        id = self.frames.recordings[number][0].id
+        id = self.frames.recordings[number].id
         return id not in self.ledger.accepted and self.ledger.rejected[id] < self.settings.attempts
 
     async def run(self, concurrency: int, progress: bool) -> None:
@@ -211,9 +213,13 @@ class _Job:
 
     async def _lesson(self, number: int) -> None:
         """Ask about a recording and write down what became of it."""
-        recording, sequence = self.frames.recordings[number]
-        async with self._drawing:
-            shown, movement = await asyncio.to_thread(lambda: (self.frames.show(number), movements(sequence)))
+        recording = self.frames.recordings[number]
+        try:
+            async with self._drawing:
+                shown, movement = await asyncio.to_thread(self._look, number)
+        except SkeletonFormatError as error:
+            self._unreadable(error)
+            return
         attempt = self.ledger.rejected[recording.id]
         settings = self.settings
         seed = zlib.crc32(f"{settings.seed}/{attempt}/{recording.id}".encode()) & 0x7FFFFFFF
@@ -239,6 +245,16 @@ class _Job:
         self.bar.set_postfix(accepted=len(self.ledger.accepted), rejected=len(self.ledger.rejected), refresh=False)
         if self.answered and self._is_open(number):
             self.pending.append(number)
+
+    def _unreadable(self, error: SkeletonFormatError) -> None:
+        logger.warning("left out: %s", error)
+        self.unreadable += 1
+        count = len(self.frames.recordings)
+        if self.unreadable > LARGEST_BAD_SHARE * count:
+            raise PoisonedDataError(f"{self.unreadable} of {count} recordings cannot be read; the last: {error}")
+
+    def _look(self, number: int) -> tuple[Shown, dict[str, float]]:
+        return self.frames.show(number), movements(self.frames.sequence(number))
 
     def _row(self, recording: Recording, shown: Shown, movement: dict, seed: int, attempt: int) -> dict:
         """What is known before there is an answer."""
