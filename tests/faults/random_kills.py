@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +24,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1]), str(HERE.parents[1] / "kernels")]
 
 import yaml  # noqa: E402
-from conftest import MINUTE  # noqa: E402
 from launches import checkpoints_of, differences, launch, samples_of, start, training, wait  # noqa: E402
+from minute_recipe import MINUTE  # noqa: E402
 
 WORLD_SIZE = 2
 ENGINES = {"plain": False, "zero-2": True}
@@ -69,9 +70,11 @@ class Campaign:
         folder: for the runs.
         kills: how many.
         seed: of moments and ranks.
+        engines: that take turns, among ``ENGINES``.
     """
 
-    def __init__(self, recipe: Path, folder: Path, kills: int, seed: int = 0):
+    def __init__(self, recipe: Path, folder: Path, kills: int, seed: int = 0, engines: Sequence[str] = tuple(ENGINES)):
+        self.engines = engines
         self.recipe, self.folder, self.wanted = recipe, folder, kills
         self.random = random.Random(seed)
         self.kills: list[Kill] = []
@@ -81,8 +84,7 @@ class Campaign:
 
     def run(self) -> None:
         while len(self.kills) < self.wanted:
-            engine = list(ENGINES)[self.runs % len(ENGINES)]
-            self._one_run(engine)
+            self._one_run(self.engines[self.runs % len(self.engines)])
             self.runs += 1
 
     def _whole(self, engine: str) -> tuple[Path, float, float]:
@@ -174,7 +176,7 @@ def main() -> None:
     print(LEGEND)
     for number in range(campaign.runs):
         kills = [kill for kill in campaign.kills if kill.run == number]
-        print(f"| {number} | {list(ENGINES)[number % len(ENGINES)]} | {', '.join(map(str, kills))} |")
+        print(f"| {number} | {campaign.engines[number % len(campaign.engines)]} | {', '.join(map(str, kills))} |")
     engines = collections.Counter(kill.engine for kill in campaign.kills)
     print(f"{len(campaign.kills)} kills of {campaign.runs} runs in {seconds:.0f} s: {dict(engines)}")
     print("\n".join(campaign.wrong) or "all parameters, moments and ledgers as of the runs that nothing befell")

@@ -19,6 +19,7 @@ IN_A_SAVE = [
     ("half removed", 8, 8),
 ]  # fmt: skip
 KEPT = 2
+LOST = 76  # another process is gone; starting again may help
 
 
 def killed_one_after_the_other(folder, recipe, kills, **options):
@@ -33,7 +34,7 @@ def killed_one_after_the_other(folder, recipe, kills, **options):
 def test_a_rank_killed_in_any_phase_of_a_step_ends_the_job_and_loses_nothing(whole, minute, tmp_path):
     folder = tmp_path / "run"
     for (rank, *_), ended in killed_one_after_the_other(folder, minute, IN_A_STEP):
-        assert ended.codes[1 - rank] not in (0, None), ended.tail()
+        assert ended.codes[1 - rank] == LOST, ended.tail()
     ended = launch(folder, minute, resume=True)
     assert ended.codes == [0, 0], ended.tail()
     assert not differences(folder, whole)
@@ -62,10 +63,10 @@ def test_killed_at_any_point_of_a_save_the_newest_whole_checkpoint_is_the_one_re
     assert not differences(folder, whole_alone)
 
 
-def test_killed_while_another_rank_saves_the_job_goes_on_from_what_was_written(whole, minute, tmp_path):
+def test_the_rank_that_saves_is_killed_and_the_one_that_waits_for_it_ends_too(whole, minute, tmp_path):
     folder = tmp_path / "run"
-    ended = launch(folder, minute, faults={0: "kill half a file 6", 1: "kill update 6"})
-    assert ended.codes[0] == -9 and ended.codes[1] not in (0, None), ended.tail()
+    ended = launch(folder, minute, faults={0: "kill half a file 6"})
+    assert ended.codes == [-9, LOST], ended.tail()
     assert load_newest_checkpoint(folder / "checkpoints").step == 4
     assert launch(folder, minute, resume=True).codes == [0, 0]
     assert not differences(folder, whole)
