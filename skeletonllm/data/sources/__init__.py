@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from skeletonllm.data.recordings import Recording
-from skeletonllm.data.sources import folder, ntu, nw_ucla, synthetic, utd_mhad
+from skeletonllm.data.sources import folder, ntu, nw_ucla, packed, synthetic, utd_mhad
 
 SOURCES = {
     "synthetic": synthetic.recordings,
@@ -11,7 +11,10 @@ SOURCES = {
     "nw_ucla": nw_ucla.recordings,
     "utd_mhad": utd_mhad.recordings,
     "folder": folder.recordings,
+    "packed": packed.recordings,
 }
+# Sources whose root may also be a URL or an hf:// path.
+REMOTE = {"packed"}
 
 
 def load_source(name: str, root: str | Path | None = None, **options) -> list[Recording]:
@@ -19,7 +22,7 @@ def load_source(name: str, root: str | Path | None = None, **options) -> list[Re
 
     Args:
         name: a key of ``SOURCES``.
-        root: the folder with its files; the synthetic source has none.
+        root: the folder with its files, for packed shards also a URL; the synthetic source has none.
         options: of the source.
 
     Raises:
@@ -32,10 +35,14 @@ def load_source(name: str, root: str | Path | None = None, **options) -> list[Re
             raise ValueError("the synthetic source has no root folder")
     elif root is None:
         raise ValueError(f"data source {name} needs its folder: data.root=FOLDER")
-    elif not Path(root).is_dir():
+    elif not (Path(root).is_dir() or (name in REMOTE and "://" in str(root))):
         raise ValueError(f"data source {name}: {root} is not a folder")
     try:
-        found = SOURCES[name](**options) if root is None else SOURCES[name](Path(root), **options)
+        found = (
+            SOURCES[name](**options)
+            if root is None
+            else SOURCES[name](str(root) if name in REMOTE else Path(root), **options)
+        )
     except TypeError as error:
         raise ValueError(f"data source {name}: {error}") from error
     if not found:
