@@ -2,8 +2,8 @@
 
 A fault is ``DEED POINT STEP``, such as ``kill forward 5``: the deed is done in the process in which ``inject`` was
 called, when it reaches the point for the first time in the step with that number, counted from 0. For the points of a
-save the number is that of the checkpoint. Deeds are the keys of ``SIGNALS``, and ``fill:DISK``, which leaves no room there;
-``nan COUNT STEP`` makes the losses of so many steps no numbers, ``burst COUNT STEP`` their gradients infinite.
+save the number is that of the checkpoint. Deeds are the keys of ``SIGNALS``, and ``fill:DISK``, which leaves no room
+there; ``nan COUNT STEP`` makes the losses of so many steps no numbers, ``burst COUNT STEP`` their gradients infinite.
 """
 
 import os
