@@ -113,7 +113,7 @@ class Run:
         if count < settings.batch_size:
             raise ValueError(f"{count} recordings are fewer than the batch size {settings.batch_size}")
         self.recordings = load(parts, progress="reading" if ranks.is_first else None)
-        self._agree_on_order()
+        self.order = digest_of_order(self.recordings.all_recordings())
         if ranks.is_first:
             warn_of_oddities(self.recordings.in_memory_pairs())
         self.labels = sorted({recording.label for recording in self.recordings.all_recordings()})
@@ -123,6 +123,7 @@ class Run:
             self._examples(span, None)
 
     def train(self, resume: bool) -> Path:
+        self._agree_on_order()
         found = self._found(resume)
         model_folder = self.folder / MODEL_FOLDER
         left = [span for span in self.chosen if found is None or found.step < span.last]
@@ -146,7 +147,6 @@ class Run:
 
     def _agree_on_order(self) -> None:
         """A file that only some ranks could read would shift the order of all that come behind it, unnoticed."""
-        self.order = digest_of_order(self.recordings.all_recordings())
         if int(self.ranks.sum(torch.tensor([float(self.order)], dtype=torch.float64))) != (
             self.ranks.world_size * self.order
         ):
