@@ -176,7 +176,7 @@ def print_summary(summary: "Summary", output: Path) -> None:
         f"{summary.accepted} accepted, {summary.rejected} rejected, {summary.left} left; {summary.tokens} tokens{cost}"
     )
     why = {
-        "done": "all recordings are answered",
+        "done": "all recordings that can be read are answered",
         "caps": "a cap is reached; raise it and start again to go on",
         "stopped": "stopped; start again to go on",
         "unanswered": "some questions got no answer; start again to ask them",

@@ -30,7 +30,9 @@ model:
   tiny: {image_size: 32, patch_size: 8, vision_hidden_size: 32, vision_layers: 1, hidden_size: 32, layers: 1, heads: 2}
 augmentation: {yaw: 10}
 optimization: {batch_size: 4, threads: 1}
-stages: {look: {train: [projector], epochs: 1, learning_rate: 1e-3}}
+stages:
+  look: {train: [projector], epochs: 1, learning_rate: 1e-3}
+  reason: {train: [projector], tasks: {rationale: 1}, epochs: 2, learning_rate: 1e-3}
 """
 
 
@@ -61,8 +63,9 @@ def test_the_training_recordings_of_a_recipe_are_asked_about_once(run, student, 
 
 
 @pytest.mark.slow
-def test_a_trained_model_gives_recipe_renderer_and_size(run, student, tmp_path):
-    assert run("train", "--recipe", student[1], "-o", tmp_path / "run")[0] == 0
+def test_a_trained_model_gives_recipe_renderer_and_size_and_learns_from_what_it_is_taught(run, student, tmp_path):
+    train = ["train", "--recipe", student[1], "-o"]
+    assert run(*train, tmp_path / "run", "--stage", "look")[0] == 0
     with TeacherServer(truthful) as server:
         code, printed, _ = run(
             "teach",
@@ -78,6 +81,9 @@ def test_a_trained_model_gives_recipe_renderer_and_size(run, student, tmp_path):
     settings = json.loads((tmp_path / "taught" / "settings.json").read_text())
     assert code == 0 and "4 accepted" in printed
     assert settings["image_size"] == 32 and settings["sampling"]["augmentation"]["yaw"] == 10
+    rationales = f"data.rationales={tmp_path / 'taught'}"
+    more = ["--stage", "reason", "--from", tmp_path / "run", rationales]
+    assert run(*train, tmp_path / "distilled", *more)[0] == 0
 
 
 def test_a_limit_asks_about_the_first_recordings(run, student, tmp_path):

@@ -7,8 +7,9 @@ label and against the joints before anybody learns from it.
 from skeletonllm.data.teacher.budget import Caps
 from skeletonllm.data.teacher.endpoint import Endpoint, EndpointError, RequestPolicy
 from skeletonllm.data.teacher.frames import Frames, Sampling
-from skeletonllm.data.teacher.job import Summary, TeacherSettings, is_for_training, teach
+from skeletonllm.data.teacher.job import is_for_training, teach
 from skeletonllm.data.teacher.rationales import attach_rationales
+from skeletonllm.data.teacher.settings import Summary, TeacherSettings
 
 __all__ = [
     "Caps", "Endpoint", "EndpointError", "Frames", "RequestPolicy", "Sampling", "Summary", "TeacherSettings",

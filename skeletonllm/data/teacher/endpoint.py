@@ -181,7 +181,7 @@ class Endpoint:
             raise _TryAgain(f"a damaged answer: {error}") from None
         status = response.status_code
         if status == 200:
-            return bytes(content)
+            return content.replace(self._key.encode(), b"***") if self._key else bytes(content)
         if status in _PASSING or status >= 500:
             raise _TryAgain(f"status {status}", _told_to_wait(response.headers.get("Retry-After")))
         if status in (401, 403):  # the body may quote parts of the key

@@ -9,8 +9,8 @@ from skeletonllm.tasks.recognition import label_line, normalize_label
 # Words of the reasons. A single sentence about one limb has about ten; what is far longer repeats itself, and its end
 # would be cut off in training.
 FEWEST_WORDS, MOST_WORDS = 12, 400
-# Shares of the body's size. Joints of people who stand still stray by less than the first (0.05 at most for arms, on
-# recordings of two sensors); a hand that does something goes further than the second.
+# Shares of the body's size. Arms and legs that hang or stand stray by half the first (embedded actions and UTD-MHAD);
+# a hand that does something goes further than the second.
 STILL, MOVED = 0.06, 0.12
 # A part is among those that moved most from this share of the largest movement on; one that is below the other share
 # of it, and below ``STILL``, did not move.
