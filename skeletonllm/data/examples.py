@@ -1,6 +1,7 @@
 """Examples: what a model is trained on, as a pure function of seed, step and place in the batch."""
 
 import logging
+import zlib
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -191,7 +192,9 @@ class Examples:
     def _clip_generator(self, fresh: int, fixed: int, step: int, index: int, number: int) -> torch.Generator:
         """Of the stream ``fresh`` for a new clip every time, or ``fixed`` for one of a recording's variants."""
         if self.variants:
-            return self._generator(fixed, number, step // self.steps_per_epoch % self.variants)
+            # By its id, so that a recording looks the same in whatever company it is.
+            known_as = zlib.crc32(self.recordings.recording(number).id.encode())
+            return self._generator(fixed, known_as, step // self.steps_per_epoch % self.variants)
         return self._generator(fresh, step, index)
 
     def _mirrors(self, step: int, index: int, number: int, task: str) -> bool:

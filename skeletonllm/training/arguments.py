@@ -29,7 +29,7 @@ class SourceArguments:
             ``skeletonllm.data.splits.SPLITS``, or a YAML file as described there.
         where: attributes to keep, such as ``{view: [1]}``.
         options: of the source.
-        rationales: a folder that ``skeletonllm teach`` wrote, for recordings that have none of their own.
+        rationales: a folder that ``skeletonllm teach`` wrote, instead of the rationales that the source has.
         weight: in a mixture, how often it is drawn from relative to the others; none: as often as it has recordings.
     """
 

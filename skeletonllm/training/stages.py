@@ -22,8 +22,8 @@ class Stage:
         epochs: passes over the training recordings; 0 leaves the stage out.
         learning_rate: of everything but the renderer.
         renderer_learning_rate: of the renderer.
-        variants: while the renderer rests, each recording is shown in so many fixed variants, one per epoch, whose
-            frames are rendered once and cached; 0: newly varied and rendered every time.
+        variants: each recording is shown in so many fixed variants, one per epoch: those that a teacher saw, and whose
+            frames are rendered once and cached while the renderer rests; 0: newly varied every time.
     """
 
     train: list = field(default_factory=list)
@@ -45,8 +45,6 @@ class Stage:
         for name in ("epochs", "learning_rate", "renderer_learning_rate", "variants"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
-        if self.variants and "renderer" in self.train:
-            raise ValueError("variants are for stages in which the renderer rests; here it learns")
 
 
 # In their order. A recipe may change any value of a stage, and have stages of its own beside or instead of them.

@@ -125,7 +125,6 @@ def test_a_stage_of_the_recipes_own_says_what_it_trains(write):
         ("stages: [warmup]", r"mine.yaml: stages: found \['warmup'\], expected names with their keys"),
         ("stages: {}", r"mine.yaml: stages: there is none with epochs above 0"),
         ("stages: {warmup: {epochs: 0}}", r"mine.yaml: stages: there is none with epochs above 0"),
-        ("stages: {warmup: {variants: 1}}", r"stages: warmup: variants are for stages in which the renderer rests"),
         ("model: {lora: {rank: 0}}", r"mine.yaml: model: lora: lora: .*expected rank and alpha of 1 or more"),
         ("model: {lora: {r: 4}}", r"mine.yaml: model: lora: unknown key r; known: rank, alpha, dropout"),
         ("model: {renderer: {modulator: mlp}, renderer_weights: a}", r"leave renderer empty"),

@@ -75,7 +75,6 @@ def test_without_a_warmup_the_first_step_has_the_whole_rate():
         (dict(learning_rate=float("nan")), "learning_rate is nan, expected 0 or more"),
         (dict(renderer_learning_rate=-1.0), "renderer_learning_rate is -1.0, expected 0 or more"),
         (dict(variants=-1), "variants is -1, expected 0 or more"),
-        (dict(variants=2), "variants are for stages in which the renderer rests"),
     ],
 )
 def test_a_stage_that_cannot_be_is_refused(values, message):
