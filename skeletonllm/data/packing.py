@@ -140,7 +140,7 @@ class ShardWriter:
 
         if self._writer is None:
             self._file = self._temporary.open("wb")
-            # Floats compress by a fifth better with their bytes sorted by significance, at no cost for reading.
+            # Floats compress by a fifth better, and are read faster, with their bytes sorted by significance.
             self._writer = pq.ParquetWriter(
                 self._file,
                 self.schema,

@@ -70,10 +70,11 @@ class PackedShards:
         self.shards = read_manifest(self.root)
         self.groups = tuple(rows for shard in self.shards for rows in shard.groups)
         self._first_group = [0, *accumulate(len(shard.groups) for shard in self.shards)]
-        self._forget()
-
-    def _forget(self) -> None:
         self._files: dict[int, tuple[Any, dict[str, Topology]]] = {}
+        self.forget_groups()
+
+    def forget_groups(self) -> None:
+        """Let go of the row groups that are kept in memory."""
         self._kept: OrderedDict[int, list[Row]] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -82,7 +83,8 @@ class PackedShards:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._forget()
+        self._files = {}
+        self.forget_groups()
 
     def __len__(self) -> int:
         return sum(self.groups)
@@ -101,7 +103,7 @@ class PackedShards:
         place = f"{self._path(shard)}: row group {within}, row"
         columns = {name: table.column(name).combine_chunks() for name in table.column_names}
         joints = columns.pop("joints")
-        values, offsets = joints.values.to_numpy(zero_copy_only=False), joints.offsets.to_numpy()
+        values, offsets = joints.values.to_numpy().copy(), joints.offsets.to_numpy()
         plain = {name: column.to_pylist() for name, column in columns.items()}
         rows = [
             decode(

@@ -53,7 +53,8 @@ class SkeletonSequence:
         if not (np.isfinite(self.fps) and self.fps > 0):
             raise ValueError(f"{self.source or 'sequence'}: fps is {self.fps}, expected a positive number")
         finite = np.isfinite(joints)
-        finite = finite[..., 0] & finite[..., 1] & finite[..., 2]  # ten times as fast as all() over an axis of three
+        # Each is several times as fast as all() over an axis of three.
+        finite = np.ones(joints.shape[:3], bool) if finite.all() else finite[..., 0] & finite[..., 1] & finite[..., 2]
         if self.valid is None:
             self.valid = finite
         elif np.shape(self.valid) != joints.shape[:3]:

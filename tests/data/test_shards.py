@@ -124,6 +124,8 @@ def test_every_recording_comes_back_as_it_was(folder):
         assert (recording.rationale and recording.rationale()) == (wanted.rationale and wanted.rationale())
         assert sequence.joints.tobytes() == expected.joints.tobytes() and (sequence.valid == expected.valid).all()
         assert (sequence.fps, sequence.notes) == (expected.fps, expected.notes)
+        assert vars(sequence).keys() == vars(expected).keys()
+        assert (sequence.joints.dtype, sequence.valid.dtype) == (expected.joints.dtype, expected.valid.dtype)
         assert sequence.topology is expected.topology and recording.read() is sequence
 
 

@@ -32,7 +32,7 @@ _USED = _JOINTS[:, None] + np.r_[_PLACE, _TURN]
 _LAST = _JOINTS + _STATE
 _SPACE, _LINE_END = b" \n"
 # So many bodies keep all arrays in the processor's cache.
-_BODIES_AT_ONCE = 64
+_BODIES_AT_ONCE = 48
 
 
 @dataclass
