@@ -28,9 +28,11 @@ def recording(tmp_path):
 
 
 @pytest.fixture
-def run(capfd):
+def run(capfd, monkeypatch):
     """Runs a command: (exit code, what it printed, what it said on stderr)."""
     from skeletonllm.cli import main
+
+    monkeypatch.setenv("COLUMNS", "1000")  # no table is wrapped, however long a path
 
     def run(*arguments) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
