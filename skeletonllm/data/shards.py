@@ -6,7 +6,9 @@ the others. What files claim is checked against it, and against what is sensible
 
 import hashlib
 import json
+import os
 import re
+import threading
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,8 +33,8 @@ MAX_FOOTER_BYTES = 64 * 2**20
 MAX_MANIFEST_BYTES = 256 * 2**20
 # What is known of a recording without its joints.
 INDEX_COLUMNS = ("id", "label", "split", "attributes", "rationale")
-# Groups kept per reader: recordings of a few groups are read in turn.
-KEPT_GROUPS = 8
+# Groups kept per reader: those of two windows of ``skeletonllm.data.mixture``, which a batch may straddle.
+KEPT_GROUPS = 32
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,11 @@ class PackedShards:
         self.shards = read_manifest(self.root)
         self.groups = tuple(rows for shard in self.shards for rows in shard.groups)
         self._first_group = [0, *accumulate(len(shard.groups) for shard in self.shards)]
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing open, nothing read yet in this process."""
+        self._process, self._lock = os.getpid(), threading.Lock()
         self._files: dict[int, tuple[Any, dict[str, Topology]]] = {}
         self.forget_groups()
 
@@ -79,12 +86,13 @@ class PackedShards:
 
     def __getstate__(self) -> dict[str, Any]:
         # Open files cannot go to another process: it opens its own.
-        return {name: value for name, value in vars(self).items() if name not in ("_files", "_kept")}
+        return {
+            name: value for name, value in vars(self).items() if name not in ("_files", "_kept", "_lock", "_process")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._files = {}
-        self.forget_groups()
+        self._begin()
 
     def __len__(self) -> int:
         return sum(self.groups)
@@ -96,16 +104,24 @@ class PackedShards:
             IndexError: no such group.
             SkeletonFormatError: a shard that is not what it should be.
         """
-        if group in self._kept:
+        if self._process != os.getpid():  # forked: its files would share their positions with those of the other
+            self._begin()
+        with self._lock:
+            if group not in self._kept:
+                self._kept[group] = self._decoded(group)
+                if len(self._kept) > KEPT_GROUPS:
+                    self._kept.popitem(last=False)
             self._kept.move_to_end(group)
             return self._kept[group]
+
+    def _decoded(self, group: int) -> list[Row]:
         shard, within, topologies, table = self._table(group)
         place = f"{self._path(shard)}: row group {within}, row"
         columns = {name: table.column(name).combine_chunks() for name in table.column_names}
         joints = columns.pop("joints")
         values, offsets = joints.values.to_numpy().copy(), joints.offsets.to_numpy()
         plain = {name: column.to_pylist() for name, column in columns.items()}
-        rows = [
+        return [
             decode(
                 {name: column[row] for name, column in plain.items()}
                 | {"joints": values[offsets[row] : offsets[row + 1]]},
@@ -114,10 +130,6 @@ class PackedShards:
             )
             for row in range(table.num_rows)
         ]
-        self._kept[group] = rows
-        if len(self._kept) > KEPT_GROUPS:
-            self._kept.popitem(last=False)
-        return rows
 
     def read(self, group: int, row: int) -> Row:
         """One recording of a row group; the last groups are kept."""
