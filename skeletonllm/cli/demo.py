@@ -20,7 +20,6 @@ START, END = "before the stages", "after refine"
 SHORTER = {
     "refine, without discriminate": (("warmup", "discriminate"), "warmup"),
     "refine, without distill": (("warmup", "discriminate", "distill"), "discriminate"),
-    "refine, without both": (("warmup", "discriminate", "distill"), "warmup"),
     "refine alone, the renderer as at its start": (("warmup", "discriminate", "distill"), None),
 }
 

@@ -195,5 +195,7 @@ def load_deepspeed_config(path: str | Path) -> dict:
 
 
 def sum_of_squares(gradients: list[torch.Tensor]) -> torch.Tensor:
-    """The sum of squares of all elements, float64."""
-    return sum((gradient.double().square().sum() for gradient in gradients), torch.zeros((), dtype=torch.float64))
+    """The sum of squares of all elements, float64, from the tensors' norms: without copies of them in float64."""
+    if not gradients:
+        return torch.zeros((), dtype=torch.float64)
+    return torch.stack(torch._foreach_norm(gradients)).double().square().sum()
