@@ -24,12 +24,12 @@ from skeletonllm.models.trained import (
 )
 from skeletonllm.rendering.published import PublishedDrAction
 from skeletonllm.rendering.weights import RENDERER_FILE
-from skeletonllm.training.arguments import Recipe, recipe_from_dict
+from skeletonllm.training.arguments import Recipe
 from skeletonllm.training.build import build_model
 from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER, Checkpoint
 from skeletonllm.training.lora import lora_config, merge_lora
 from skeletonllm.training.parts import part_of
-from skeletonllm.training.restore import restore
+from skeletonllm.training.restore import recipe_of, restore
 
 KINDS = ("merged", "adapter", "renderer")
 EXPORT_FOLDER = "export"
@@ -68,7 +68,7 @@ def export(checkpoint: Checkpoint, kind: str, folder: Path | None = None, publis
         inside = checkpoint.path.parent.name == CHECKPOINT_FOLDER
         folder = checkpoint.path.parents[1 if inside else 0] / EXPORT_FOLDER / kind
     _refuse_foreign(folder, kind)
-    recipe = recipe_from_dict(checkpoint.state["recipe"])
+    recipe = recipe_of(checkpoint)
     if kind == "adapter":
         _check_adapter(checkpoint, recipe)
     trained = restore(checkpoint)

@@ -1,6 +1,7 @@
 """From a checkpoint back to a model, whatever engine wrote it."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -33,6 +34,20 @@ def apply_learnt(model: nn.Module, learnt: Mapping[str, torch.Tensor], recipe: R
         parameters[name].data = value.to(parameters[name].device, copy=True)
 
 
+def recipe_of(checkpoint: Checkpoint) -> Recipe:
+    """The recipe that a checkpoint was trained by.
+
+    A backbone in a folder that the recipe names from where the run was started is found from elsewhere too, beside the
+    checkpoint or above it.
+    """
+    recipe = recipe_from_dict(checkpoint.state["recipe"])
+    named = Path(recipe.model.backbone)
+    if recipe.model.backbone != "tiny" and not named.exists():
+        above = (parent / named for parent in checkpoint.path.resolve().parents)
+        recipe.model.backbone = str(next((path for path in above if path.is_dir()), named))
+    return recipe
+
+
 def restore(checkpoint: Checkpoint) -> Trained:
     """The model of a checkpoint, with its adapters beside its layers, ready to be asked.
 
@@ -41,7 +56,7 @@ def restore(checkpoint: Checkpoint) -> Trained:
     Raises:
         ValueError: the recipe's backbone is not what the checkpoint was trained from.
     """
-    recipe, labels = recipe_from_dict(checkpoint.state["recipe"]), checkpoint.state["labels"]
+    recipe, labels = recipe_of(checkpoint), checkpoint.state["labels"]
     model, processor = build_model(recipe.model, labels, recipe.optimization.seed)
     types = {name: parameter.dtype for name, parameter in model.named_parameters()}
     apply_learnt(model, checkpoint.tensors["model"], recipe)

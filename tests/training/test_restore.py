@@ -9,7 +9,7 @@ from skeletonllm.training.build import build_model
 from skeletonllm.training.checkpoint import load_checkpoint
 from skeletonllm.training.lora import has_lora
 from skeletonllm.training.parts import canonical_name, part_of
-from skeletonllm.training.restore import apply_learnt, restore
+from skeletonllm.training.restore import apply_learnt, recipe_of, restore
 from skeletonllm.training.run import train
 
 
@@ -86,3 +86,15 @@ def test_a_model_does_not_share_memory_with_the_checkpoint_it_came_from(staged, 
         for parameter in model.parameters():
             parameter.add_(1)
     assert_same(learnt, before)
+
+
+def test_a_backbone_named_from_where_the_run_began_is_found_from_elsewhere(recipe, tmp_path, monkeypatch):
+    first = tmp_path / "runs" / "first"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    train(recipe(), first)
+    train(recipe(model=dict(backbone="runs/first", tiny={})), tmp_path / "runs" / "second")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = recipe_of(load_checkpoint(tmp_path / "runs" / "second"))
+    assert found.model.backbone == str(first)
+    assert restore(load_checkpoint(tmp_path / "runs" / "second")).labels == ["raise both arms", "squat", "walk"]
