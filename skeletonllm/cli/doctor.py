@@ -10,7 +10,7 @@ import typer
 
 PACKAGES = (
     "torch", "triton", "numpy", "transformers", "tokenizers", "safetensors", "peft", "accelerate",
-    "deepspeed", "datasets", "torchdata",
+    "deepspeed", "datasets",
 )  # fmt: skip
 
 

@@ -5,10 +5,11 @@ USER_ERRORS = (ValueError, KeyError, OSError, FloatingPointError)
 
 
 def exit_code(error: Exception) -> int:
-    """What a run ends with: 65 for data that it cannot learn from, else 2."""
+    """What a run ends with: ``POISONED`` for data that it cannot learn from, else 2."""
     from skeletonllm.data.recordings import PoisonedDataError
+    from skeletonllm.training.faults import POISONED
 
-    return 65 if isinstance(error, FloatingPointError | PoisonedDataError) else 2
+    return POISONED if isinstance(error, FloatingPointError | PoisonedDataError) else 2
 
 
 def describe_error(error: Exception) -> str:

@@ -6,13 +6,13 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from skeletonllm.data.augmentation import Augmentation
 from skeletonllm.data.confusable import confusable_labels
 from skeletonllm.data.mixture import Mixture
 from skeletonllm.data.recordings import LARGEST_BAD_SHARE, PoisonedDataError, Recording
+from skeletonllm.data.seeds import mixed_seed
 from skeletonllm.data.sides import mirrored
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.skeleton.formats import SkeletonFormatError
@@ -185,9 +185,7 @@ class Examples:
         return [self.example(question) for question in self.questions(step)]
 
     def _generator(self, *stream: int) -> torch.Generator:
-        # Torch's CPU generator looks at the low 32 bits of its seed only, so everything is mixed into them.
-        mixed = np.random.SeedSequence([self.seed, *stream]).generate_state(1)
-        return torch.Generator().manual_seed(int(mixed[0]))
+        return torch.Generator().manual_seed(mixed_seed(self.seed, *stream))
 
     def _clip_generator(self, fresh: int, fixed: int, step: int, index: int, number: int) -> torch.Generator:
         """Of the stream ``fresh`` for a new clip every time, or ``fixed`` for one of a recording's variants."""

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from skeletonllm.data.recordings import Recording
+from skeletonllm.data.seeds import mixed_seed
 from skeletonllm.skeleton.sequence import SkeletonSequence
 
 # Groups of recordings that are shuffled among one another: large enough to mix, small enough to keep them at hand.
@@ -99,9 +100,8 @@ class Mixture(Sequence):
     def order(self, seed: int, epoch: int) -> np.ndarray:
         """Which recordings are drawn in an epoch, in turn: (n,) int64, the same for the same seed and epoch."""
         if len(self.parts) == 1 and self.parts[0].sequences is not None:
-            # Torch's CPU generator looks at the low 32 bits of its seed only, so everything is mixed into them.
-            mixed = np.random.SeedSequence([seed, 0, epoch]).generate_state(1)
-            return torch.randperm(len(self), generator=torch.Generator().manual_seed(int(mixed[0]))).numpy()
+            generator = torch.Generator().manual_seed(mixed_seed(seed, 0, epoch))
+            return torch.randperm(len(self), generator=generator).numpy()
         drawn, places = [], []
         rng = np.random.default_rng([seed, len(self.parts), epoch])
         for number, (part, draws, start) in enumerate(zip(self.parts, self.draws, self.starts, strict=False)):

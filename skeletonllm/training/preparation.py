@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from transformers.modeling_layers import GradientCheckpointingLayer
 
@@ -56,8 +55,3 @@ def prepare(
             if isinstance(module, GradientCheckpointingLayer):  # the layers of transformers' towers and decoders
                 module.compile()
     model.train()
-
-
-def mixed_seed(*numbers: int) -> int:
-    """One seed of several numbers. Torch looks at the low 32 bits of a seed only, so they are mixed into these."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from skeletonllm.data.examples import Examples
 from skeletonllm.data.loading import in_advance
 from skeletonllm.data.recordings import digest_of_order
+from skeletonllm.data.seeds import mixed_seed
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.rendering.cache import FrameCache
@@ -26,7 +27,7 @@ from skeletonllm.training.distributed import Ranks
 from skeletonllm.training.engine import EngineSettings, make_engine
 from skeletonllm.training.faults import SIGNALS, StopRequest, TimeLimit, Watchdog, exit_code
 from skeletonllm.training.parts import group_part, learning_parameters, parameter_groups
-from skeletonllm.training.preparation import low_precision, mixed_seed, prepare, share_batch
+from skeletonllm.training.preparation import low_precision, prepare, share_batch
 from skeletonllm.training.progress import Ledger, Log, RendererClock, Window, peak_memory, rewind, sheet_of
 from skeletonllm.training.shares import arrange, microbatches_of
 from skeletonllm.training.stages import Span
@@ -91,6 +92,7 @@ class Trainer:
         self.processor, self.examples, self.recipe, self.span = processor, examples, recipe, span
         self.folder, self.ranks, self.learnt, self.ends = folder, ranks, dict(learnt or {}), ends
         self.step, self.skipped_in_row = span.first, 0
+        self.order = digest_of_order(examples.recordings.all_recordings())
         self.until, self.time_limit = until or span.last, time_limit or TimeLimit()
         self.best: tuple[float, int] | None = None
         self.verifier = ThreadPoolExecutor(1, thread_name_prefix="verification")
@@ -327,7 +329,7 @@ class Trainer:
                 stage=self.span.name,
                 recipe=self.recipe.as_dict(),
                 labels=self.examples.labels,
-                order=digest_of_order(self.examples.recordings.all_recordings()),
+                order=self.order,
                 skipped_in_row=self.skipped_in_row,
                 best=self.best,
                 world_size=self.ranks.world_size,
