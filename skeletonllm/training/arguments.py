@@ -301,13 +301,14 @@ def _refuse(arguments: Any, names: Sequence[str], fits: Callable[[float], bool],
 
 def _checked(hint: Any, value: Any, place: str):
     """A value of the type that its field names; whole numbers pass for floats."""
-    if hint is float and isinstance(value, str):
+    takes_float = hint in (float, float | None)
+    if takes_float and isinstance(value, str):
         # YAML reads 1e-3, without a point, as text.
         try:
             return float(value)
         except ValueError:
             pass
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if takes_float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(value, bool) and hint is not bool or not isinstance(value, hint):
         raise ValueError(f"{place}: found {value!r}, expected {getattr(hint, '__name__', hint)}")

@@ -64,7 +64,7 @@ def test_a_run_asks_for_the_labels_of_its_table(four_recipe, tmp_path):
 
 def test_a_mixture_has_sources_of_its_own_whose_names_go_before_their_ids(tmp_path):
     first = dict(OPTIONS, labels=["squat", "walk"])
-    data = dict(mixture=dict(one=dict(options=first), two=dict(options=dict(OPTIONS, performers=2), weight=None)))
+    data = dict(mixture=dict(one=dict(options=first), two=dict(options=dict(OPTIONS, performers=2))))
     recipe = recipe_from_dict(dict(data=data))
     mixture = load(choose_recordings(recipe)[0])
     ids = [recording.id for recording in mixture.all_recordings()]
@@ -92,3 +92,9 @@ def test_a_mixture_learns_from_no_predictions_of_a_single_source(tmp_path):
     recipe = recipe_from_dict(dict(data=dict(confusable="p.jsonl", mixture=dict(one=dict(options=OPTIONS)))))
     with pytest.raises(ValueError, match="predictions are of one source"):
         choose_recordings(recipe)
+
+
+def test_whole_numbers_are_weights_too():
+    data = dict(mixture=dict(one=dict(options=OPTIONS, weight=2), two=dict(options=OPTIONS, weight=1)))
+    parts, _ = choose_recordings(recipe_from_dict(dict(data=data)))
+    assert [part.weight for part in parts] == [2.0, 1.0]
