@@ -48,7 +48,7 @@ def _time_render(device: str) -> dict:
 
     from skeleton_kernels.splat import choose_backend
     from skeletonllm.rendering.draction import DrAction
-    from skeletonllm.skeleton.topology import KINECT_V2
+    from skeletonllm.skeleton.topologies import KINECT_V2
 
     frames, size = 12, 224
     height = torch.linspace(-0.9, 0.9, KINECT_V2.num_joints, device=device)

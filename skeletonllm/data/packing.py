@@ -20,7 +20,8 @@ from skeletonllm.data.card import write_card
 from skeletonllm.data.rows import PRECISIONS, Row, arrow_schema, encode
 from skeletonllm.data.shards import MANIFEST, Shard, joints_array, read_manifest, sha256_of, write_manifest
 from skeletonllm.skeleton.formats.common import SkeletonFormatError
-from skeletonllm.skeleton.topology import TOPOLOGIES, Topology
+from skeletonllm.skeleton.topologies import TOPOLOGIES
+from skeletonllm.skeleton.topology import Topology
 
 logger = logging.getLogger(__name__)
 

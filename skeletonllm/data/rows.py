@@ -17,7 +17,8 @@ import numpy as np
 from skeletonllm.data.recordings import Recording
 from skeletonllm.skeleton.formats.common import SkeletonFormatError, short
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.skeleton.topology import TOPOLOGIES, Topology
+from skeletonllm.skeleton.topologies import TOPOLOGIES
+from skeletonllm.skeleton.topology import Topology
 
 if TYPE_CHECKING:
     import datasets
@@ -165,6 +166,7 @@ def decode(values: Mapping[str, Any], place: str, topologies: Mapping[str, Topol
         label=values["label"],
         source=place,
         notes=tuple(values["notes"] or ()),
+        confidence=None,
     )
     captions = tuple(values["captions"] or ())
     return Row(values["id"], sequence, values["label"], values["split"], attributes, captions, values["rationale"])

@@ -22,7 +22,8 @@ import numpy as np
 from skeletonllm.data.remote import BLOCK_BYTES, open_binary
 from skeletonllm.data.rows import METADATA_KEY, PRECISIONS, SCHEMA_VERSION, Row, arrow_schema, decode, read_topology
 from skeletonllm.skeleton.formats.common import SkeletonFormatError, describe, short
-from skeletonllm.skeleton.topology import TOPOLOGIES, Topology
+from skeletonllm.skeleton.topologies import TOPOLOGIES
+from skeletonllm.skeleton.topology import Topology
 
 MANIFEST = "manifest.json"
 SHARD_NAME = re.compile(r"shard-\d{5}\.parquet")

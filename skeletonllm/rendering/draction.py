@@ -14,7 +14,8 @@ from skeletonllm.rendering.modulator import MODULATORS, Modulator
 from skeletonllm.rendering.weights import PUBLISHED_FORMAT, RENDERER_FORMAT, load_tensors, save_renderer_tensors
 from skeletonllm.skeleton.batch import ClipBatch
 from skeletonllm.skeleton.sequence import Clip
-from skeletonllm.skeleton.topology import Topology, get_topology, topology_with_joints
+from skeletonllm.skeleton.topologies import get_topology, topology_with_joints
+from skeletonllm.skeleton.topology import Topology
 
 KNOTS = 3  # features at the proximal end, the middle and the distal end of a region; linear between
 # The peak optical depth of a Gaussian is at most this; alpha = 1 - exp(-depth).

@@ -16,7 +16,7 @@ from skeletonllm.rendering.camera import published_intrinsics
 from skeletonllm.rendering.draction import DrAction, of_joints
 from skeletonllm.rendering.gaussians import GaussianTable, stack_tables
 from skeletonllm.rendering.weights import load_published_tensors, save_published_tensors
-from skeletonllm.skeleton.topology import KINECT_V2, SMPL_22
+from skeletonllm.skeleton.topologies import KINECT_V2, SMPL_22
 
 # The SMPL skeleton is drawn thinner along bones than at joints, and with more samples on longer bones.
 SMPL_JOINT_SCALE, SMPL_BONE_SCALE = 0.026, 0.016

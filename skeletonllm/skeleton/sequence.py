@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from skeletonllm.skeleton.topology import Topology, get_topology
+from skeletonllm.skeleton.topologies import get_topology
+from skeletonllm.skeleton.topology import Topology
 
 # Half the span of the central difference that gives velocities. Kinect jitter (about 1 cm per frame at 30 fps) would
 # dominate a one-frame difference; over 2 x 0.067 s it falls below 0.1 m/s, while a wave (2 Hz) still shows.
@@ -30,6 +31,7 @@ class SkeletonSequence:
         label: what the person does, if the file or its name says so.
         source: where it came from, for messages.
         notes: what the reader assumed (unit, axes, frame rate), a sentence each.
+        confidence: optional (T, P, J) float32 in [0, 1], how sure a pose estimator was of each joint.
 
     Raises:
         ValueError: on shapes that do not fit or a frame rate that is not positive.
@@ -43,6 +45,7 @@ class SkeletonSequence:
     label: str | None = None
     source: str = ""
     notes: tuple[str, ...] = ()
+    confidence: np.ndarray | None = None
 
     def __post_init__(self):
         self.topology = get_topology(self.topology)
@@ -65,6 +68,10 @@ class SkeletonSequence:
         self.fps = float(self.fps)
         if self.rotations is not None and np.shape(self.rotations) != (*joints.shape[:3], 4):
             raise ValueError(f"rotations have shape {np.shape(self.rotations)}, expected {(*joints.shape[:3], 4)}")
+        if self.confidence is not None:
+            self.confidence = np.asarray(self.confidence, dtype=np.float32)
+            if self.confidence.shape != joints.shape[:3]:
+                raise ValueError(f"confidence has shape {self.confidence.shape}, expected {joints.shape[:3]}")
 
     @property
     def num_frames(self) -> int:
@@ -85,8 +92,15 @@ class SkeletonSequence:
 
     def slice(self, start: int, stop: int) -> "SkeletonSequence":
         """Frames start to stop, the end excluded."""
-        rotations = None if self.rotations is None else self.rotations[start:stop]
-        return self.replace(joints=self.joints[start:stop], valid=self.valid[start:stop], rotations=rotations)
+        return self._taken((slice(start, stop),))
+
+    def first_persons(self, count: int) -> "SkeletonSequence":
+        """The first ``count`` persons."""
+        return self._taken((slice(None), slice(count)))
+
+    def _taken(self, index: tuple[slice, ...]) -> "SkeletonSequence":
+        arrays = {name: getattr(self, name) for name in ("joints", "valid", "rotations", "confidence")}
+        return self.replace(**{name: None if array is None else array[index] for name, array in arrays.items()})
 
     def velocities(self) -> tuple[np.ndarray, np.ndarray]:
         """Velocities (T, P, J, 3) in m/s by central differences, one-sided at the ends; zero where an end is unknown.

@@ -7,7 +7,7 @@ import pytest
 
 from skeletonllm.skeleton.formats import write_npz
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.skeleton.topology import KINECT_V1
+from skeletonllm.skeleton.topologies import KINECT_V1
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from skeletonllm.data.recordings import Recording
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.skeleton.topology import KINECT_V1
+from skeletonllm.skeleton.topologies import KINECT_V1
 
 
 def moving(number: int) -> SkeletonSequence:

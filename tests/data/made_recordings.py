@@ -8,7 +8,7 @@ from skeletonllm.data.annotations import Listed
 from skeletonllm.data.recordings import Recording
 from skeletonllm.skeleton.formats import SkeletonFormatError
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.skeleton.topology import TOPOLOGIES
+from skeletonllm.skeleton.topologies import TOPOLOGIES
 
 
 def made(number: int, topology: str = "kinect_v1", frames: int = 5) -> SkeletonSequence:

@@ -17,7 +17,7 @@ from skeletonllm.skeleton import transforms
 from skeletonllm.skeleton.formats import nw_ucla, utd_mhad
 from skeletonllm.skeleton.sequence import SkeletonSequence, sample_clip
 from skeletonllm.skeleton.synthesis import ACTIONS, synthesize
-from skeletonllm.skeleton.topology import COCO_17
+from skeletonllm.skeleton.topologies import COCO_17
 
 EVERYTHING = dict(yaw=40.0, tilt=10.0, size=0.2, speed=0.3, jitter=0.05, noise=0.02, missing=0.2)
 

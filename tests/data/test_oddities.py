@@ -8,7 +8,7 @@ import pytest
 from skeletonllm.data.oddities import MOST_NAMED, oddities, warn_of_oddities
 from skeletonllm.data.recordings import Recording
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.skeleton.topology import COCO_17
+from skeletonllm.skeleton.topologies import COCO_17
 
 
 def sequence(frames=4, persons=1):

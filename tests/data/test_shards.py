@@ -24,7 +24,8 @@ from skeletonllm.data.shards import PackedShards, sha256_of, verify
 from skeletonllm.data.sources import load_source
 from skeletonllm.skeleton.formats import SkeletonFormatError, write_npz
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.skeleton.topology import TOPOLOGIES, Topology
+from skeletonllm.skeleton.topologies import TOPOLOGIES
+from skeletonllm.skeleton.topology import Topology
 
 pytest.importorskip("datasets")
 

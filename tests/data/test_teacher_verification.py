@@ -9,7 +9,7 @@ from skeletonllm.data.teacher.statements import mentions, root
 from skeletonllm.data.teacher.verification import MOST_WORDS, moved_most, objection, take_apart
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.synthesis import ACTIONS, describe, synthesize
-from skeletonllm.skeleton.topology import TOPOLOGIES
+from skeletonllm.skeleton.topologies import TOPOLOGIES
 
 # A right hand that waves.
 WAVING = {"right arm": 0.55, "left arm": 0.03, "left leg": 0.01, "right leg": 0.01, "torso": 0.02, "head": 0.03}

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.skeleton.topology import get_topology
+from skeletonllm.skeleton.topologies import get_topology
 from skeletonllm.tasks.recognition import build_prompt
 
 LABELS = ("throw", "throw ball", "wave left", "sit down", "clap")

@@ -10,7 +10,7 @@ from skeletonllm.rendering.cache import FrameCache
 from skeletonllm.rendering.draction import DrAction
 from skeletonllm.skeleton.batch import ClipBatch
 from skeletonllm.skeleton.sequence import Clip
-from skeletonllm.skeleton.topology import get_topology
+from skeletonllm.skeleton.topologies import get_topology
 
 SIZE = 32
 

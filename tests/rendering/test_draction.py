@@ -8,7 +8,8 @@ from skeletonllm.rendering.draction import DrAction
 from skeletonllm.rendering.modulator import MODULATORS
 from skeletonllm.skeleton.batch import ClipBatch
 from skeletonllm.skeleton.sequence import Clip
-from skeletonllm.skeleton.topology import TOPOLOGIES, Topology, get_topology
+from skeletonllm.skeleton.topologies import TOPOLOGIES, get_topology
+from skeletonllm.skeleton.topology import Topology
 
 SIZE = 64
 ROUNDING = 2e-5  # float32 sums in another order

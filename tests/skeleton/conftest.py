@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skeletonllm.skeleton.topology import KINECT_V2
+from skeletonllm.skeleton.topologies import KINECT_V2
 
 # A person who stands and faces the camera, metres from the pelvis: left at smaller x.
 STANDING = {

@@ -10,7 +10,7 @@ from skeletonllm.skeleton.formats import FORMATS, SkeletonFormatError, detect_fo
 from skeletonllm.skeleton.formats.humanml3d import recover_joints
 from skeletonllm.skeleton.formats.utd_mhad import FILE_ORDER
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.skeleton.topology import KINECT_V1, KINECT_V2, SMPL_22
+from skeletonllm.skeleton.topologies import KINECT_V1, KINECT_V2, SMPL_22
 
 
 def bone_length(sequence, upper, lower):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from skeletonllm.skeleton.sequence import SkeletonSequence, sample_clip
-from skeletonllm.skeleton.topology import KINECT_V2
+from skeletonllm.skeleton.topologies import KINECT_V2
 from skeletonllm.skeleton.transforms import facing_yaw, mirror
 
 LEFT, RIGHT = (KINECT_V2.joints.index(f"{side}_hand") for side in ("left", "right"))

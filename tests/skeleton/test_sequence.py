@@ -6,7 +6,7 @@ import torch
 
 from skeletonllm.skeleton.batch import ClipBatch
 from skeletonllm.skeleton.sequence import SkeletonSequence, frame_indices, published_frame_indices, sample_clip
-from skeletonllm.skeleton.topology import KINECT_V1, SMPL_22
+from skeletonllm.skeleton.topologies import KINECT_V1, SMPL_22
 
 
 def walking(num_frames=30, fps=30.0, topology=KINECT_V1, persons=1, speed=1.2):

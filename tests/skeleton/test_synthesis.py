@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from skeletonllm.skeleton.synthesis import ACTIONS, JOINTS, perform, performer, synthesize
-from skeletonllm.skeleton.topology import TOPOLOGIES, Topology
+from skeletonllm.skeleton.topologies import TOPOLOGIES
+from skeletonllm.skeleton.topology import Topology
 
 SINGLE = [label for label, action in ACTIONS.items() if action.persons == 1]
 PAIRS = [label for label, action in ACTIONS.items() if action.persons == 2]

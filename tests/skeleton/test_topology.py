@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from skeletonllm.skeleton import topology as topologies
-from skeletonllm.skeleton.topology import (
+from skeletonllm.skeleton import topologies
+from skeletonllm.skeleton.topologies import (
     KINECT_V1,
     KINECT_V2,
-    PARTS,
     SMPL_22,
     SMPL_24,
     TOPOLOGIES,
@@ -17,6 +16,7 @@ from skeletonllm.skeleton.topology import (
     register_topology,
     topology_with_joints,
 )
+from skeletonllm.skeleton.topology import PARTS
 
 STICK = """
 name: stick
@@ -45,9 +45,12 @@ def write(tmp_path):
     return write
 
 
-def test_the_five_topologies_have_their_joint_counts():
+def test_every_topology_has_its_joint_count():
     counts = {topology.name: topology.num_joints for topology in TOPOLOGIES.values()}
-    assert counts == {"kinect_v2": 25, "kinect_v1": 20, "smpl_22": 22, "smpl_24": 24, "coco_17": 17}
+    assert counts == {
+        "kinect_v2": 25, "kinect_v1": 20, "smpl_22": 22, "smpl_24": 24, "coco_17": 17, "openpose_18": 18,
+        "openpose_25": 25, "mediapipe_33": 33, "h36m_17": 17, "penn_13": 13, "jhmdb_15": 15,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES.values(), ids=lambda topology: topology.name)

@@ -9,7 +9,7 @@ import torch
 
 from skeletonllm.skeleton import transforms
 from skeletonllm.skeleton.sequence import SkeletonSequence, sample_clip
-from skeletonllm.skeleton.topology import COCO_17, KINECT_V2
+from skeletonllm.skeleton.topologies import COCO_17, KINECT_V2
 
 # Float32 metres around 3 m from the camera: a few roundings of 2.4e-7 m each.
 ROUNDING = 3e-6

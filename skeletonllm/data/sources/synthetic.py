@@ -5,7 +5,7 @@ from functools import partial
 
 from skeletonllm.data.recordings import Recording
 from skeletonllm.skeleton.synthesis import ACTIONS, describe, synthesize
-from skeletonllm.skeleton.topology import get_topology
+from skeletonllm.skeleton.topologies import get_topology
 
 # Performers from here on test; a training set never reaches them.
 FIRST_TEST_PERFORMER = 100_000

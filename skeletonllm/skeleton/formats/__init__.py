@@ -1,5 +1,8 @@
 """Readers: one file per format, found by what the file holds first and by its suffix second."""
 
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
 from skeletonllm.skeleton.formats import gtu, humanml3d, npz, ntu, nw_ucla, utd_mhad
@@ -7,9 +10,20 @@ from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, des
 from skeletonllm.skeleton.formats.npz import write_npz
 from skeletonllm.skeleton.sequence import SkeletonSequence
 
-__all__ = ["FORMATS", "Format", "SkeletonFormatError", "detect_format", "read_skeleton", "write_npz"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "SkeletonFormatError",
+    "detect_format",
+    "is_companion",
+    "read_recordings",
+    "read_skeleton",
+    "write_npz",
+]
 
-HEAD_BYTES = 512
+HEAD_BYTES = 4096
+# Files that stand beside recordings of any format.
+GENERAL_COMPANIONS = ("readme*", "licen[cs]e*", "*.md", "*.parquet")
 
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
@@ -46,7 +60,7 @@ def read_skeleton(path: str | Path, format: str | None = None, *, max_persons: i
     """Read a skeleton recording, whatever its format.
 
     Args:
-        path: the file.
+        path: the file; of one that holds several recordings, ``FILE#NAME`` is one of them.
         format: a key of ``FORMATS``, where the file is not to be looked at to find out.
         max_persons: keep at most so many persons; readers put those who are seen longest and move most first.
 
@@ -55,30 +69,65 @@ def read_skeleton(path: str | Path, format: str | None = None, *, max_persons: i
 
     Raises:
         FileNotFoundError: no such file.
-        SkeletonFormatError: the file is not what it claims to be.
+        SkeletonFormatError: the file is not what it claims to be, or holds several recordings and none is named.
         ValueError: unknown ``format``, or ``max_persons`` below 1.
     """
-    path = Path(path)
-    if format is not None and format not in FORMATS:
-        raise ValueError(f"unknown format {format!r}; known: {', '.join(sorted(FORMATS))}")
     if max_persons is not None and max_persons < 1:
         raise ValueError(f"max_persons is {max_persons}, expected at least 1")
-    if format is None:
-        reader = detect_format(path)
-    else:
-        reader = FORMATS[format]
-        _head(path)
-    sequence = reader.read(path)
+    path, name = _split_name(Path(path))
+    reader = _reader(path, format)
+    sequence = reader.read(path) if name is None else _named(path, name, reader)
     if max_persons is None or sequence.num_persons <= max_persons:
         return sequence
-    rotations = None if sequence.rotations is None else sequence.rotations[:, :max_persons]
     note = f"{sequence.num_persons - max_persons} of {sequence.num_persons} persons left out on request"
-    return sequence.replace(
-        joints=sequence.joints[:, :max_persons],
-        valid=sequence.valid[:, :max_persons],
-        rotations=rotations,
-        notes=(*sequence.notes, note),
-    )
+    return sequence.first_persons(max_persons).replace(notes=(*sequence.notes, note))
+
+
+def read_recordings(path: str | Path, format: str | None = None) -> dict[str, Callable[[], SkeletonSequence]]:
+    """What reads each recording of a file, by its name for ``read_skeleton``: the path, or ``FILE#NAME``.
+
+    Raises:
+        As ``read_skeleton`` does, here or when a recording is read.
+    """
+    path = Path(path)
+    reader = _reader(path, format)
+    if reader.recordings is None:
+        return {str(path): partial(reader.read, path)}
+    return {f"{path}#{name}": read for name, read in reader.recordings(path).items()}
+
+
+def is_companion(path: str | Path) -> bool:
+    """Whether a file is, by its name, no recording but belongs to some, such as a list of labels."""
+    name = Path(path).name.lower()
+    patterns = [pattern.lower() for format in FORMATS.values() for pattern in format.companions]
+    return any(fnmatchcase(name, pattern) for pattern in (*GENERAL_COMPANIONS, *patterns))
+
+
+def _split_name(path: Path) -> tuple[Path, str | None]:
+    """FILE#NAME in its parts; a file whose own name has a # is left whole."""
+    if path.exists() or "#" not in path.name:
+        return path, None
+    file, _, name = path.name.partition("#")
+    return path.with_name(file), name
+
+
+def _reader(path: Path, format: str | None) -> Format:
+    if format is None:
+        return detect_format(path)
+    if format not in FORMATS:
+        raise ValueError(f"unknown format {format!r}; known: {', '.join(sorted(FORMATS))}")
+    _head(path)
+    return FORMATS[format]
+
+
+def _named(path: Path, name: str, reader: Format) -> SkeletonSequence:
+    if reader.recordings is None:
+        raise SkeletonFormatError(path, f"#{name}", f"one recording without a name ({reader.name})", "no #")
+    recordings = reader.recordings(path)
+    if name not in recordings:
+        names = ", ".join(list(recordings)[:8]) + (", ..." if len(recordings) > 8 else "")
+        raise SkeletonFormatError(path, f"#{name}", f"no recording of this name, but {names or 'none'}", "one of these")
+    return recordings[name]()
 
 
 def _head(path: Path) -> bytes:

@@ -1,7 +1,7 @@
 """What all readers share: the error they raise, how they read bytes, and how a recording is put together."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,10 @@ class Format:
         suffixes: usual file suffixes, with the dot, lower case.
         sniff: (first bytes, path) -> whether the bytes look like this format.
         read: path -> SkeletonSequence; raises SkeletonFormatError.
+        recordings: for files that may hold several recordings: path -> what reads each of them, by its name within
+            the file; raises SkeletonFormatError. ``read`` then reads the whole, or the only one (see ``only``).
+        companions: patterns (as of ``fnmatch``) of the names of files that belong to such recordings and are none
+            themselves, such as lists of labels.
     """
 
     name: str
@@ -56,6 +60,18 @@ class Format:
     suffixes: tuple[str, ...]
     sniff: Callable[[bytes, Path], bool]
     read: Callable[[Path], SkeletonSequence]
+    recordings: Callable[[Path], Mapping[str, Callable[[], SkeletonSequence]]] | None = None
+    companions: tuple[str, ...] = ()
+
+
+def only(path: Path, recordings: Mapping[str, Callable[[], SkeletonSequence]]) -> SkeletonSequence:
+    """The only recording of a file. Raises SkeletonFormatError that names them if there are several."""
+    if len(recordings) != 1:
+        names = list(recordings)
+        shown = ", ".join(names[:8]) + (f", ... {names[-1]}" if len(names) > 8 else "")
+        expected = f"one; name it, such as {path.name}#{names[0]}" if names else "at least one"
+        raise SkeletonFormatError(path, "file", f"{len(names)} recordings" + (f" ({shown})" if shown else ""), expected)
+    return next(iter(recordings.values()))()
 
 
 def short(value: object, limit: int = 60) -> str:
@@ -138,7 +154,9 @@ def build_sequence(
     valid: np.ndarray | None = None,
     zero_is_missing: bool = False,
     rotations: np.ndarray | None = None,
+    confidence: np.ndarray | None = None,
     label: str | None = None,
+    source: str | None = None,
     notes: tuple[str, ...] = (),
 ) -> SkeletonSequence:
     """A sequence with unusable joints masked and a note for each reason.
@@ -151,7 +169,9 @@ def build_sequence(
         valid: (T, P, J) bool, what the file itself says.
         zero_is_missing: whether a joint exactly at the origin stands for one that was not seen.
         rotations: optional (T, P, J, 4) unit quaternions wxyz.
+        confidence: optional (T, P, J) in [0, 1]; what is not finite counts as zero.
         label, notes: see SkeletonSequence.
+        source: the same, default the path.
 
     Raises:
         SkeletonFormatError: if no joint is left.
@@ -175,4 +195,6 @@ def build_sequence(
         found = "; ".join(notes[-len(reasons) :]) if joints.size else "no frames or no persons"
         raise SkeletonFormatError(path, "all frames", f"no usable joint ({found})", "joint positions in metres")
     joints = np.where(valid[..., None], joints, 0.0).astype(np.float32)
-    return SkeletonSequence(joints, fps, topology, valid, rotations, label, str(path), notes)
+    if confidence is not None:
+        confidence = np.clip(np.nan_to_num(confidence, nan=0.0, posinf=0.0, neginf=0.0), 0.0, 1.0)
+    return SkeletonSequence(joints, fps, topology, valid, rotations, label, source or str(path), notes, confidence)

@@ -18,7 +18,7 @@ from skeletonllm.skeleton.formats.common import (
     short,
 )
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.skeleton.topology import KINECT_V2
+from skeletonllm.skeleton.topologies import KINECT_V2
 
 _EXPECTED = "x y z of one joint"
 

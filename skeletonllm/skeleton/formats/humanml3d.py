@@ -7,7 +7,7 @@ import numpy as np
 from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, build_sequence
 from skeletonllm.skeleton.formats.npy import MAGIC, read_array
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.skeleton.topology import SMPL_22
+from skeletonllm.skeleton.topologies import SMPL_22
 
 FPS = 20.0
 NUM_JOINTS = 22

@@ -15,7 +15,8 @@ import numpy as np
 from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, build_sequence, check_size, short
 from skeletonllm.skeleton.formats.npy import read_array
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.skeleton.topology import TOPOLOGIES, Topology, topology_with_joints
+from skeletonllm.skeleton.topologies import TOPOLOGIES, topology_with_joints
+from skeletonllm.skeleton.topology import Topology
 
 _KINDS = {
     "joints": "fiu", "fps": "fiu", "valid": "b", "topology": "U", "rotations": "f",

@@ -18,7 +18,7 @@ from skeletonllm.skeleton.formats.common import (
 )
 from skeletonllm.skeleton.formats.ntu_text import Detections, parse
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.skeleton.topology import KINECT_V2
+from skeletonllm.skeleton.topologies import KINECT_V2
 
 FPS = 30.0
 NOT_TRACKED, TRACKED = 0, 2

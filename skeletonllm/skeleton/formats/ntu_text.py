@@ -11,7 +11,7 @@ import numpy as np
 
 from skeletonllm.skeleton.formats.common import BYTE_ORDER_MARK, SkeletonFormatError, read_bytes, short, split_lines
 from skeletonllm.skeleton.formats.decimals import parse_decimals
-from skeletonllm.skeleton.topology import KINECT_V2
+from skeletonllm.skeleton.topologies import KINECT_V2
 
 NUM_JOINTS = KINECT_V2.num_joints
 JOINT_COLUMNS = 12

@@ -15,7 +15,7 @@ from skeletonllm.skeleton.formats.common import (
     short,
 )
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.skeleton.topology import KINECT_V1
+from skeletonllm.skeleton.topologies import KINECT_V1
 
 LABELS = (
     "pick up with one hand", "pick up with two hands", "drop trash", "walk around", "sit down", "stand up",

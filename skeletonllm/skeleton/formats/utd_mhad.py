@@ -8,7 +8,7 @@ import numpy as np
 from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, build_sequence
 from skeletonllm.skeleton.formats.matlab import SIGNATURE, read_variable
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.skeleton.topology import KINECT_V1
+from skeletonllm.skeleton.topologies import KINECT_V1
 
 LABELS = (
     "right arm swipe to the left", "right arm swipe to the right", "right hand wave", "two hand front clap",

@@ -18,7 +18,8 @@ from skeletonllm.skeleton.synthesis.description import describe_motion
 from skeletonllm.skeleton.synthesis.gait import stand
 from skeletonllm.skeleton.synthesis.pose import Pose
 from skeletonllm.skeleton.synthesis.sensor import disturb, view
-from skeletonllm.skeleton.topology import Topology, get_topology
+from skeletonllm.skeleton.topologies import get_topology
+from skeletonllm.skeleton.topology import Topology
 
 __all__ = ["ACTIONS", "JOINTS", "Action", "Performer", "describe", "perform", "performer", "synthesize"]
 

@@ -42,7 +42,7 @@ def _mirrored(rows):
 
 TRUNK = tuple(name for name, _, _ in _mirrored(_TRUNK))
 TRUNK_PARENTS = tuple(-1 if parent is None else TRUNK.index(parent) for _, parent, _ in _mirrored(_TRUNK))
-_PLACES = np.array([
+PLACES = np.array([
     (place[0] * (-1 if name.startswith("left_") else 1), place[1], -place[2]) for name, _, place in _mirrored(_TRUNK)
 ])  # fmt: skip
 
@@ -121,7 +121,7 @@ def performer(number: int, partner: int = 0) -> Performer:
     hip = HIP_HEIGHT * legs
     # What the legs gain the trunk loses, so that the stature stays what it is.
     upper = (1 - hip) / (1 - HIP_HEIGHT)
-    places = _PLACES.copy()
+    places = PLACES.copy()
     places[:, 1] = hip + (places[:, 1] - HIP_HEIGHT) * upper
     for joint, spread in (("shoulder", 0.06), ("collar", 0.06), ("hip", 0.05)):
         factor = vary(spread)

@@ -14,7 +14,7 @@ from transformers import CONFIG_MAPPING, AutoModelForImageTextToText, Pretrained
 from skeletonllm.models.configuration import SkeletonLLMConfig
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.rendering.gaussians import gaussian_table
-from skeletonllm.skeleton.topology import KINECT_V2
+from skeletonllm.skeleton.topologies import KINECT_V2
 from skeletonllm.training.lora import TARGETS
 from skeletonllm.training.parts import part_of
 
