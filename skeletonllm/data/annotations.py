@@ -10,6 +10,7 @@ from typing import Any
 
 from skeletonllm.data.recordings import Recording
 from skeletonllm.data.sources.files import reader
+from skeletonllm.data.walk import walk
 from skeletonllm.skeleton.formats.common import MAX_BYTES, SkeletonFormatError, check_size, short
 
 LISTS = (".csv", ".jsonl")
@@ -33,19 +34,18 @@ class Listed:
 
 
 def list_folder(root: Path) -> list[Listed]:
-    """Every file below a folder, hidden ones excepted, in the order of paths.
+    """Every recording below a folder, see ``walk``, in the order of paths.
 
-    The label is what the file itself says, else the name of the folder that it is in, if that is not ``root``. Files
-    below a folder ``test`` of ``root`` are for testing, all others for training.
+    The id is the path relative to ``root``, with #NAME behind it where a file holds several recordings. The label is
+    what the file itself says, else the name of the folder that it is in, if that is not ``root``. Files below a folder
+    ``test`` of ``root`` are for testing, all others for training.
     """
     found = []
-    for path in sorted(root.rglob("*")):
-        place = path.relative_to(root)
-        if any(part.startswith(".") for part in place.parts) or not path.is_file():
-            continue
-        label = "" if len(place.parts) == 1 else path.parent.name
-        split = "test" if place.parts[0] == "test" else "train"
-        found.append(Listed(Recording(place.as_posix(), label, reader(path), split), file_knows_better=True))
+    for entry in walk(root).entries:
+        parts = entry.path.relative_to(root).parts
+        label = "" if len(parts) == 1 else parts[-2]
+        split = "test" if parts[0] == "test" else "train"
+        found.append(Listed(Recording(entry.id(root), label, entry.read, split), file_knows_better=True))
     return found
 
 

@@ -235,16 +235,17 @@ def test_a_folder_gives_labels_by_file_or_by_folder(tmp_path):
     for name in ("clap/a.npz", "test/bow/b.npz", ".hidden/c.npz", "top.npz"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         write_npz(made(1).replace(label="wave" if name == "clap/a.npz" else None), tmp_path / name)
-    (tmp_path / "notes.md").write_text("# notes")
+    (tmp_path / "README.md").write_text("# notes")
+    (tmp_path / "notes").write_text("nothing that is known")
     found = list_folder(tmp_path)
-    assert [one.recording.id for one in found] == ["clap/a.npz", "notes.md", "test/bow/b.npz", "top.npz"]
+    assert [one.recording.id for one in found] == ["clap/a.npz", "notes", "test/bow/b.npz", "top.npz"]
     packing.pack(found, tmp_path / "packed", name="folder", workers=0)
     rows = PackedShards(tmp_path / "packed").read_group(0)
     assert [(row.id, row.label, row.split) for row in rows] == [
         ("clap/a.npz", "wave", "train"), ("test/bow/b.npz", "bow", "test"),
     ]  # fmt: skip
     reasons = (tmp_path / "packed" / "rejected.jsonl").read_text()
-    assert "notes.md" in reasons and "top.npz" in reasons and "label: found none" in reasons
+    assert '"notes"' in reasons and "top.npz" in reasons and "label: found none" in reasons
 
 
 def test_lists_in_either_form_say_the_same(tmp_path):
