@@ -5,15 +5,12 @@ and optionally ``valid`` (T, P, J) bool, ``topology`` (a registered name), ``rot
 and ``notes``.
 """
 
-import struct
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, build_sequence, check_size, short
-from skeletonllm.skeleton.formats.npy import read_array
+from skeletonllm.skeleton.formats.archives import SIGNATURE, holds, read_arrays
+from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, build_sequence, short
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.topologies import TOPOLOGIES, topology_with_joints
 from skeletonllm.skeleton.topology import Topology
@@ -44,7 +41,7 @@ def write_npz(sequence: SkeletonSequence, path: str | Path) -> None:
 
 def read(path: Path) -> SkeletonSequence:
     """Read one of our own files; see the module for its keys."""
-    arrays = _read_arrays(path)
+    arrays = read_arrays(path, _KINDS, ["joints"], _EXPECTED)
     for key in ("joints", "fps"):
         if key not in arrays:
             raise SkeletonFormatError(path, f"key {key!r}", f"only {', '.join(sorted(arrays)) or 'no keys'}", _EXPECTED)
@@ -77,32 +74,6 @@ def read(path: Path) -> SkeletonSequence:
     )
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays under the keys that we know, each checked before its data are read."""
-    arrays = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            check_size(path, sum(info.file_size for key, info in members.items() if key in _KINDS), "archive")
-            for key, kinds in _KINDS.items():
-                if key in members:
-                    # numpy writes no other kind; the others inflate further and fail in more ways.
-                    if members[key].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                        found = f"compression {members[key].compress_type}"
-                        raise SkeletonFormatError(path, f"key {key!r}", found, "a stored or deflated array")
-                    with archive.open(members[key]) as stream:
-                        arrays[key] = read_array(stream, members[key].file_size, path, f"key {key!r}", kinds)
-            if "joints" not in arrays and members:
-                found = "the keys " + short(", ".join(sorted(members)))
-                raise SkeletonFormatError(path, "archive", found, _EXPECTED)
-    except SkeletonFormatError:
-        raise
-    # All of these are what zipfile raises on damaged archives, RuntimeError for encrypted members among them.
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError) as error:
-        raise SkeletonFormatError(path, "archive", f"a damaged zip archive ({short(str(error))})", _EXPECTED) from error
-    return arrays
-
-
 def _topology(path: Path, arrays: dict[str, np.ndarray], num_joints: int) -> Topology:
     """The topology that is named, looked up only among the registered ones: a name in a file must not open another."""
     known = ", ".join(f"{topology.name} ({topology.num_joints} joints)" for topology in TOPOLOGIES.values())
@@ -125,7 +96,7 @@ def _topology(path: Path, arrays: dict[str, np.ndarray], num_joints: int) -> Top
 
 
 def sniff(head: bytes, path: Path) -> bool:
-    return head.startswith(b"PK\x03\x04")
+    return head.startswith(SIGNATURE) and not holds(head, path, "poses", "trans")
 
 
 FORMAT = Format("npz", "plain .npz archive with joints (T, P, J, 3) in metres and fps", (".npz",), sniff, read)
