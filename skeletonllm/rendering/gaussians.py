@@ -25,7 +25,10 @@ PART_SCALE = {
 }  # fmt: skip
 SKULL_SCALE = 0.075  # the joint that stands for the whole skull
 SKULLS = ("head", "nose")
-FACE_SCALE = 0.030  # eyes and ears, where a topology has them, and what leads to them
+FACE_SCALE = 0.030  # eyes, ears and mouth, where a topology has them, and what leads to them
+FACE = ("_eye", "_eye_inner", "_eye_outer", "_ear", "_mouth")
+EDGE_SCALE = 0.022  # knuckles, heel and small toe: the edges of a hand or a foot
+EDGES = ("_index", "_pinky", "_heel", "_small_toe")
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,10 @@ def region_of(topology: Topology, joint: int) -> int:
 
 
 def _scale(topology: Topology, joint: int) -> float:
-    if topology.joints[joint].endswith(("_eye", "_ear")):
+    if topology.joints[joint].endswith(FACE):
         return FACE_SCALE
+    if topology.joints[joint].endswith(EDGES):
+        return EDGE_SCALE
     return PART_SCALE[topology.parts[joint]]
 
 

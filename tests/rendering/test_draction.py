@@ -19,12 +19,15 @@ LEVEL = 1 / 255
 SIDEWAYS = {
     "left_shoulder": 0.18, "left_collar": 0.08, "left_elbow": 0.24, "left_wrist": 0.28, "left_hand": 0.29,
     "left_hand_tip": 0.30, "left_thumb": 0.27, "left_hip": 0.09, "left_knee": 0.10, "left_ankle": 0.10,
-    "left_foot": 0.12, "left_eye": 0.03, "left_ear": 0.07,
+    "left_foot": 0.12, "left_eye": 0.03, "left_ear": 0.07, "left_eye_inner": 0.02, "left_eye_outer": 0.05,
+    "left_mouth": 0.03, "left_pinky": 0.30, "left_index": 0.28, "left_heel": 0.10, "left_small_toe": 0.15,
 }  # fmt: skip
 HEIGHT = {
     "pelvis": 0.0, "spine": 0.15, "spine_upper": 0.25, "chest": 0.38, "neck": 0.48, "head": 0.64, "nose": 0.62,
     "eye": 0.65, "ear": 0.63, "collar": 0.40, "shoulder": 0.42, "elbow": 0.14, "wrist": -0.10, "hand": -0.17,
     "hand_tip": -0.22, "thumb": -0.16, "hip": -0.03, "knee": -0.46, "ankle": -0.87, "foot": -0.92,
+    "eye_inner": 0.65, "eye_outer": 0.65, "mouth": 0.58, "pinky": -0.17, "index": -0.17, "heel": -0.92,
+    "small_toe": -0.92,
 }  # fmt: skip
 
 
@@ -114,7 +117,7 @@ def test_equal_joint_counts_need_no_topology_and_unequal_ones_refuse(renderer):
     with torch.no_grad():
         images = renderer(clip.joints[None], clip.velocities[None], clip.valid[None], image_size=SIZE)
     assert torch.equal(images, draw(renderer, clip))
-    with pytest.raises(ValueError, match="23 joints fit 0 topologies"):
+    with pytest.raises(ValueError, match="no topology has 23 joints"):
         renderer(torch.zeros(1, 2, 1, 23, 3), torch.zeros(1, 2, 1, 23, 3), torch.ones(1, 2, 1, 23, dtype=torch.bool))
 
 

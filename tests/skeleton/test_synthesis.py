@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from skeletonllm.skeleton.proportions import rest_positions
 from skeletonllm.skeleton.synthesis import ACTIONS, JOINTS, perform, performer, synthesize
 from skeletonllm.skeleton.topologies import TOPOLOGIES
 from skeletonllm.skeleton.topology import Topology
@@ -71,6 +72,50 @@ def test_topologies_show_the_same_motion_with_the_same_errors(label):
         traces = [sequence.joints[:, :, sequence.topology.index(name)] for sequence in shown.values()]
         for trace in traces[1:]:
             np.testing.assert_array_equal(trace, traces[0])
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_joints_of_pose_estimators_are_where_anatomy_has_them(side):
+    joints = perform("bow", performer=4)[0, 0]
+    at = {name: joints[JOINTS.index(name)] for name in JOINTS}
+    rest = rest_positions()
+    assert set(rest) == set(JOINTS)
+    # Facing the camera, outwards is to smaller x on the left side and forwards is to smaller z; at rest x is the other
+    # way round, and z too.
+    for place, out, forward in ((at, -1, -1), (rest, 1, 1)):
+        out = out if side == "left" else -out
+
+        def of(name, axis, place=place):
+            return place[f"{side}_{name}"][axis]
+
+        assert 0 < out * of("eye_inner", 0) < out * of("eye", 0) < out * of("eye_outer", 0) < out * of("ear", 0)
+        assert of("mouth", 1) < place["nose"][1] < of("eye", 1) and forward * of("mouth", 2) > forward * of("ear", 2)
+        assert forward * of("heel", 2) < forward * of("ankle", 2) < forward * of("small_toe", 2)
+        assert out * of("small_toe", 0) > out * of("foot", 0) + 0.02
+        assert 0 < of("heel", 1) < of("ankle", 1) and 0 < of("small_toe", 1) < of("ankle", 1)
+        hand, index, pinky, thumb = (place[f"{side}_{name}"] for name in ("hand", "index", "pinky", "thumb"))
+        across = index - pinky
+        # The knuckles lie across the palm, that of the index finger on the side of the thumb.
+        assert 0.04 < np.linalg.norm(across) < 0.09
+        assert (thumb - hand) @ across > 0 > (pinky - hand) @ across
+
+
+@pytest.mark.parametrize("label", ACTIONS)
+def test_heels_and_toes_do_not_sink_into_the_floor(label):
+    joints = perform(label, performer=3)
+    for name in ("left_heel", "right_heel", "left_small_toe", "right_small_toe"):
+        assert joint(joints, name)[..., 1].min() > 0
+
+
+def test_joints_that_only_estimators_see_err_and_vanish_with_their_neighbours():
+    for take in range(40):
+        sequence = synthesize("walk", topology="mediapipe_33", performer=1, take=take)
+        clean = synthesize("walk", topology="mediapipe_33", performer=1, take=take, noise=0)
+        ankle, heel = (sequence.topology.index(f"left_{name}") for name in ("ankle", "heel"))
+        np.testing.assert_array_equal(sequence.valid[..., ankle], sequence.valid[..., heel])
+        seen = sequence.valid[..., ankle]
+        errors = (sequence.joints - clean.joints)[seen]
+        np.testing.assert_allclose(errors[:, ankle], errors[:, heel], atol=2e-6)  # float32 coordinates of a few metres
 
 
 @pytest.mark.parametrize("label", SINGLE)

@@ -3,13 +3,21 @@
 import numpy as np
 
 from skeletonllm.skeleton.kinematics import axis_rotation, forward_kinematics, normalize, two_bone_reach
-from skeletonllm.skeleton.synthesis.body import JOINTS, TRUNK, TRUNK_PARENTS, Performer
+from skeletonllm.skeleton.synthesis.body import FACE, JOINTS, TRUNK, TRUNK_PARENTS, Performer
 
 # How far along the hand its centre and the tip of the thumb are, and how far the thumb stands off.
 PALM, THUMB, THUMB_ASIDE = 0.45, 0.55, 0.30
+# The knuckles that pose estimators call index and pinky: how far along the hand, and to the side of the thumb. Chosen
+# by us, about a metacarpus that is 0.45 of the hand's length broad.
+INDEX, INDEX_ASIDE = 0.50, 0.16
+PINKY, PINKY_ASIDE = 0.44, -0.20
 # The ball of the foot, where Kinect and SMPL put the joint "foot", as part of the foot's length before the ankle, and
 # its height as part of the ankle's.
 BALL_FORWARD, BALL_HEIGHT = 0.60, 0.25
+# Heel and small toe likewise, as high as the ball: before the ankle, and outwards. Chosen by us, in a foot that is 0.36
+# of its length broad, as Drillis and Contini have it.
+HEEL_FORWARD = -0.22
+SMALL_TOE_FORWARD, SMALL_TOE_OUT = 0.50, 0.20
 # Standing legs are not quite straight.
 STANDING = 0.985
 # The share of a bend, a lean or a twist of the trunk that happens at each of its joints. Bending starts in the hips.
@@ -115,15 +123,19 @@ class Pose:
         chest = turned[:, places["chest"]]
         shoulders = trunk[:, [places["left_shoulder"], places["right_shoulder"]]].swapaxes(0, 1)
         hips = trunk[:, [places["left_hip"], places["right_hip"]]].swapaxes(0, 1)
-        arms = self._arms(shoulders, chest)
-        legs = self._legs(hips, heading)
-        joints = np.concatenate([trunk, np.concatenate([arms, legs], 0).reshape(-1, frames, 3).swapaxes(0, 1)], 1)
-        assert joints.shape[1] == len(JOINTS)
+        skull = places["head"]
+        face = trunk[:, skull, None] + (turned[:, skull, None] @ body.face_offsets[..., None])[..., 0]
+        limbs = self._arms(shoulders, chest) | self._legs(hips, heading)
+        placed = dict(zip(TRUNK + FACE, np.concatenate([trunk, face], 1).swapaxes(0, 1), strict=True))
+        placed |= {
+            f"{side}_{name}": limb[i] for name, limb in limbs.items() for i, side in enumerate(("left", "right"))
+        }
+        joints = np.stack([placed[name] for name in JOINTS], 1)
         # Up to here x is to the right of the start and z behind it, which is the scene of someone facing the camera.
         return joints @ axis_rotation(1, np.radians(np.array(self.facing))).T + [self.place, 0.0, 0.0]
 
-    def _arms(self, shoulders: np.ndarray, chest: np.ndarray) -> np.ndarray:
-        """Elbow, wrist, hand, hand tip and thumb, (5, 2, T, 3)."""
+    def _arms(self, shoulders: np.ndarray, chest: np.ndarray) -> dict[str, np.ndarray]:
+        """The joints from the elbow on, (2, T, 3) by name."""
         body = self.performer
 
         def world(directions):
@@ -143,11 +155,18 @@ class Pose:
         hand = normalize(fore + world(self.palm))
         aside = world(np.array([[[-0.5, 0.5, 0.7]]] * 2))
         aside = normalize(aside - (aside * hand).sum(-1, keepdims=True) * hand)
-        thumb = wrist + body.hand * (THUMB * hand + THUMB_ASIDE * aside)
-        return np.stack([elbow, wrist, wrist + PALM * body.hand * hand, wrist + body.hand * hand, thumb])
+        return {
+            "elbow": elbow,
+            "wrist": wrist,
+            "hand": wrist + PALM * body.hand * hand,
+            "hand_tip": wrist + body.hand * hand,
+            "thumb": wrist + body.hand * (THUMB * hand + THUMB_ASIDE * aside),
+            "index": wrist + body.hand * (INDEX * hand + INDEX_ASIDE * aside),
+            "pinky": wrist + body.hand * (PINKY * hand + PINKY_ASIDE * aside),
+        }
 
-    def _legs(self, hips: np.ndarray, heading: np.ndarray) -> np.ndarray:
-        """Knee, ankle and foot, (3, 2, T, 3)."""
+    def _legs(self, hips: np.ndarray, heading: np.ndarray) -> dict[str, np.ndarray]:
+        """The joints from the knee on, (2, T, 3) by name."""
         body = self.performer
         rest = np.array([body.stance, body.ankle_height, 0.0])
         target = self._sides(self.feet + rest)
@@ -157,6 +176,17 @@ class Pose:
         # Lifting a bent leg backwards leaves no forward part; a bit of "up" lets the knee lead there too.
         pole[..., 1] = 0.2
         knee, ankle = two_bone_reach(hips, target, pole, np.array(body.thigh), np.array(body.shin))
-        ball = np.array([0.0, -(1 - BALL_HEIGHT) * body.ankle_height, -BALL_FORWARD * body.foot])
-        foot = ankle + turn @ axis_rotation(0, np.radians(-self.toes_down)) @ ball
-        return np.stack([knee, ankle, foot])
+        turn = turn @ axis_rotation(0, np.radians(-self.toes_down))
+        below = -(1 - BALL_HEIGHT) * body.ankle_height
+
+        def sole(out: float, forward: float) -> np.ndarray:
+            points = self._sides(np.array([[[out * body.foot, below, forward * body.foot]]] * 2))
+            return ankle + (turn @ points[..., None])[..., 0]
+
+        return {
+            "knee": knee,
+            "ankle": ankle,
+            "foot": sole(0.0, BALL_FORWARD),
+            "heel": sole(0.0, HEEL_FORWARD),
+            "small_toe": sole(SMALL_TOE_OUT, SMALL_TOE_FORWARD),
+        }

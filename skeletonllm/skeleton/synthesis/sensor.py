@@ -3,6 +3,7 @@
 import numpy as np
 
 from skeletonllm.skeleton.kinematics import axis_rotation
+from skeletonllm.skeleton.synthesis.body import ERRS_LIKE, SENSED
 
 # Errors of one joint at ``noise`` 1, metres. Published comparisons of Kinect v2 with motion capture report a few
 # millimetres of jitter and centimetres of slowly changing error.
@@ -32,23 +33,25 @@ def view(joints: np.ndarray, rng: np.random.Generator, yaw: float | None) -> np.
 
 
 def disturb(joints: np.ndarray, fps: float, rng: np.random.Generator, noise: float) -> tuple[np.ndarray, np.ndarray]:
-    """Add the sensor's errors to (T, P, J, 3) metres.
+    """Add the sensor's errors to (T, P, len(JOINTS), 3) metres.
 
     Per joint: white jitter, a slow wobble, and in some recordings a stretch in which one joint is lost.
 
     Returns:
-        joints (T, P, J, 3) and valid (T, P, J) bool.
+        joints and valid (T, P, len(JOINTS)) bool.
     """
-    frames, persons, count, _ = joints.shape
+    frames, persons = joints.shape[:2]
+    count = len(SENSED)
     seconds = np.arange(frames) / fps
-    valid = np.ones(joints.shape[:3], dtype=bool)
+    valid = np.ones((frames, persons, count), dtype=bool)
     rate = rng.uniform(*WOBBLE_HERTZ, (persons, count, 3))
     phase = rng.uniform(0, 2 * np.pi, (persons, count, 3))
     wobble = WOBBLE / np.sqrt(3) * np.sin(2 * np.pi * rate * seconds[:, None, None, None] + phase)
-    jitter = JITTER * rng.standard_normal(joints.shape)
+    jitter = JITTER * rng.standard_normal((frames, persons, count, 3))
     for person in range(persons):
         lost, joint, start, length = rng.random(), rng.integers(1, count), rng.random(), rng.uniform(0.1, 0.4)
         if lost < LOST_SHARE * noise:
             begin = int(start * frames)
             valid[begin : begin + max(1, int(length * frames)), person, joint] = False
-    return joints + noise * (wobble + jitter), valid
+    errors = noise * (wobble + jitter)
+    return joints + errors[:, :, ERRS_LIKE], valid[:, :, ERRS_LIKE]
