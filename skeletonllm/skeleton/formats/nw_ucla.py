@@ -1,19 +1,12 @@
 """Northwestern-UCLA Multiview 3D as JSON, one file per clip: ``skeletons`` (T, 20, 3), ``label`` 1 to 10."""
 
-import json
+import re
 from pathlib import Path
 
 import numpy as np
 
-from skeletonllm.skeleton.formats.common import (
-    BYTE_ORDER_MARK,
-    Format,
-    SkeletonFormatError,
-    build_sequence,
-    describe,
-    read_bytes,
-    short,
-)
+from skeletonllm.skeleton.formats.common import BYTE_ORDER_MARK, Format, SkeletonFormatError, build_sequence, short
+from skeletonllm.skeleton.formats.json_text import load_json
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.topologies import KINECT_V1
 
@@ -21,23 +14,13 @@ LABELS = (
     "pick up with one hand", "pick up with two hands", "drop trash", "walk around", "sit down", "stand up",
     "donning", "doffing", "throw", "carry",
 )  # fmt: skip
-# Parsed JSON takes some twenty times its size in memory; clips have at most half a megabyte.
-MAX_JSON_BYTES = 2**25
+_KEY = re.compile(rb'"skeletons"\s*:')
 _EXPECTED = "a JSON object with the key 'skeletons': frames x 20 joints x 3 numbers"
 
 
 def read(path: Path) -> SkeletonSequence:
     """Read one clip. Joints come in the order of the Kinect SDK, which is that of our ``kinect_v1``."""
-    data = read_bytes(path, MAX_JSON_BYTES)
-    try:
-        content = json.loads(data)
-    except json.JSONDecodeError as error:
-        found = describe(data[:64]) if error.pos < 2 else f"no valid JSON ({error.msg})"
-        raise SkeletonFormatError(path, f"line {error.lineno} column {error.colno}", found, _EXPECTED) from error
-    except (ValueError, RecursionError) as error:
-        # Bytes that are no text, numbers of thousands of digits, or brackets nested beyond any reason.
-        found = f"no readable JSON ({short(str(error))})"
-        raise SkeletonFormatError(path, "content", found, _EXPECTED) from error
+    content = load_json(path, _EXPECTED)
     if not isinstance(content, dict) or not isinstance(content.get("skeletons"), list):
         found = (
             f"the keys {short(sorted(content))}" if isinstance(content, dict) else f"a JSON {type(content).__name__}"
@@ -75,7 +58,7 @@ def _joints(path: Path, frames: list) -> np.ndarray:
 
 
 def sniff(head: bytes, path: Path) -> bool:
-    return head.removeprefix(BYTE_ORDER_MARK).lstrip()[:1] == b"{"
+    return head.removeprefix(BYTE_ORDER_MARK).lstrip()[:1] == b"{" and _KEY.search(head) is not None
 
 
 FORMAT = Format("nw_ucla", "Northwestern-UCLA JSON, 'skeletons' (T, 20, 3) in metres", (".json",), sniff, read)
