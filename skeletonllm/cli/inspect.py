@@ -3,25 +3,34 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from skeletonllm.cli.errors import USER_ERRORS, describe_error
 
+if TYPE_CHECKING:
+    from skeletonllm.skeleton.sequence import SkeletonSequence
+
 
 def describe(path: Path, format: str | None = None) -> dict:
     """The facts about one recording, JSON-able. Raises what ``read_skeleton`` raises."""
-    import numpy as np
-
     from skeletonllm.skeleton.formats import detect_format, read_skeleton
 
     sequence = read_skeleton(path, format)
+    file = path if path.exists() else path.with_name(path.name.partition("#")[0])
+    return facts(sequence, str(path), format or detect_format(file).name)
+
+
+def facts(sequence: "SkeletonSequence", file: str, format: str) -> dict:
+    """The facts about a recording that was read, JSON-able."""
+    import numpy as np
+
     known = sequence.joints[sequence.valid]
     extent = np.ptp(known, axis=0) if len(known) else np.zeros(3)
     return {
-        "file": str(path),
-        "format": format or detect_format(path).name,
+        "file": file,
+        "format": format,
         "topology": sequence.topology.name,
         "persons": sequence.num_persons,
         "frames": sequence.num_frames,
@@ -36,11 +45,36 @@ def describe(path: Path, format: str | None = None) -> dict:
 
 
 def inspect(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Skeleton recordings.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE...", help="Skeleton recordings; FILE#NAME is one of several.")
+    ] = None,
     format: Annotated[str | None, typer.Option(help="Read as this format instead of looking at the bytes.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead of tables.")] = False,
+    gallery: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Show every recording below this folder as moving pictures.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Of a gallery: page.html, or a folder for contact sheets (PNG)."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Of a gallery: at most so many recordings.")] = 3000,
+    per_format: Annotated[
+        int | None, typer.Option(min=1, help="Of a gallery: at most so many recordings of one format.")
+    ] = None,
+    size: Annotated[int, typer.Option(min=16, max=1024, help="Of a gallery: side of the pictures in pixels.")] = 160,
 ) -> None:
-    """Show format, skeleton, persons, length, size and gaps of recordings."""
+    """Show format, skeleton, persons, length, size and gaps of recordings, or a gallery of a whole folder."""
+    if (gallery is None) == (not files):
+        raise typer.BadParameter("give either recordings or --gallery FOLDER")
+    if gallery is not None:
+        from skeletonllm.cli.gallery import write_gallery
+
+        if output is None or format is not None or as_json:
+            raise typer.BadParameter("--gallery needs -o page.html or -o FOLDER, and goes without --format and --json")
+        write_gallery(gallery, output, limit, per_format, size)
+        return
+    if output is not None:
+        raise typer.BadParameter("-o is for --gallery; the facts about recordings are printed")
     rows = []
     for path in files:
         try:
