@@ -35,6 +35,7 @@ row = PackedShards(".").read(group=0, row=0)  # row.sequence, row.label, row.cap
 | shape | frames, persons, joints, 3 |
 | joints | {precision}, metres, flat; zero where unknown |
 | valid | bytes: a bit per joint of each frame and person, the first in the highest bit, 0 where the joint is unknown |
+| confidence | bytes: one per joint likewise, 255 where a pose estimator was sure; null where there is none |
 | notes | what the reader of the original file assumed |
 
 Y is up, Z away from the camera; a person who faces it has the left side at smaller x. Joint rotations of formats that

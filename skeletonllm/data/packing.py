@@ -17,7 +17,7 @@ from typing import Any
 
 from skeletonllm.data.annotations import Listed
 from skeletonllm.data.card import write_card
-from skeletonllm.data.rows import PRECISIONS, Row, arrow_schema, encode
+from skeletonllm.data.rows import PRECISIONS, SCHEMA_VERSION, Row, arrow_schema, encode
 from skeletonllm.data.shards import MANIFEST, Shard, joints_array, read_manifest, sha256_of, write_manifest
 from skeletonllm.skeleton.formats.common import SkeletonFormatError
 from skeletonllm.skeleton.topologies import TOPOLOGIES
@@ -193,7 +193,8 @@ def pack(
     facts = {"name": name, "precision": precision, "listed": len(listed), "list": _fingerprint(listed, precision)}
     if (folder / MANIFEST).exists():
         found = json.loads((folder / MANIFEST).read_text())
-        if differing := [key for key, value in facts.items() if found.get(key) != value]:
+        wanted = {**facts, "version": SCHEMA_VERSION}
+        if differing := [key for key, value in wanted.items() if found.get(key) != value]:
             raise ValueError(
                 f"{folder} has shards of something else ({', '.join(differing)} differ): use an empty folder"
             )

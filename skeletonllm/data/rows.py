@@ -1,8 +1,9 @@
 """Rows: a labelled recording as packed shards hold it, and the schema that all shards share.
 
-Joints are a flat list of floats with their shape beside it. float32 is the default and keeps what a reader gave, bit
-for bit; float16 takes half the space, but has 11 significant bits: at 2 to 4 m from the sensor it rounds by up to 1 mm,
-beyond 4 m by up to 2 mm, which over the time that velocities are measured in is up to 3 cm/s.
+Joints are a flat list of floats with their shape beside it; confidence, where there is one, is a byte per joint.
+float32 is the default and keeps what a reader gave, bit for bit; float16 takes half the space, but has 11 significant
+bits: at 2 to 4 m from the sensor it rounds by up to 1 mm, beyond 4 m by up to 2 mm, which over the time that velocities
+are measured in is up to 3 cm/s.
 """
 
 import json
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     import pyarrow
 
 PRECISIONS = ("float32", "float16")
-# Written into every shard; a reader of another version refuses it.
-SCHEMA_VERSION = 1
+# Written into every shard; what has a version that is not readable is refused. Version 1 had no confidence.
+SCHEMA_VERSION = 2
+READABLE_VERSIONS = (1, 2)
 METADATA_KEY = b"skeletonllm"
 
 
@@ -75,12 +77,13 @@ def features(precision: str = "float32") -> "datasets.Features":
             "shape": List(Value("int32")),  # frames, persons, joints, 3
             "joints": List(Value(precision)),
             "valid": Value("binary"),  # one bit per joint of each frame and person, the first in the highest bit
+            "confidence": Value("binary"),  # one byte likewise, 255 for sure; null where the file has none
             "notes": List(text),
         }
     )
 
 
-def arrow_schema(precision: str, topologies: Mapping[str, Topology]) -> "pyarrow.Schema":
+def arrow_schema(precision: str, topologies: Mapping[str, Topology], version: int = SCHEMA_VERSION) -> "pyarrow.Schema":
     """The same for Parquet; the description of ``topologies`` that are not registered travels along."""
     import pyarrow as pa
 
@@ -88,8 +91,10 @@ def arrow_schema(precision: str, topologies: Mapping[str, Topology]) -> "pyarrow
     # Lists that cannot be missing, nor their items, are read a third faster.
     items = pa.field("element", schema.field("joints").type.value_type, nullable=False)
     schema = schema.set(schema.get_field_index("joints"), pa.field("joints", pa.list_(items), nullable=False))
+    if version == 1:
+        schema = schema.remove(schema.get_field_index("confidence"))
     described = {name: describe_topology(topology) for name, topology in topologies.items()}
-    ours = json.dumps({"version": SCHEMA_VERSION, "topologies": described})
+    ours = json.dumps({"version": version, "topologies": described})
     return schema.with_metadata({**(schema.metadata or {}), METADATA_KEY: ours.encode()})
 
 
@@ -117,6 +122,7 @@ def encode(row: Row, precision: str) -> dict[str, Any]:
         "shape": list(sequence.joints.shape),
         "joints": joints,
         "valid": np.packbits(sequence.valid).tobytes(),
+        "confidence": None if sequence.confidence is None else _to_bytes(sequence.confidence),
         "notes": list(sequence.notes),
     }
 
@@ -151,6 +157,9 @@ def decode(values: Mapping[str, Any], place: str, topologies: Mapping[str, Topol
         raise SkeletonFormatError(place, "fps", str(values["fps"]), "a positive number")
     if not np.isfinite(joints).all():
         raise SkeletonFormatError(place, "joints", "NaN or infinite coordinates", "metres")
+    confidence = values.get("confidence")
+    if confidence is not None and len(confidence) != prod(shape[:3]):
+        raise SkeletonFormatError(place, "confidence", f"{len(confidence)} bytes", f"{prod(shape[:3])}, one per joint")
     attributes = read_attributes(values["attributes"], place)
     bits = np.unpackbits(np.frombuffer(values["valid"], np.uint8), count=prod(shape[:3]))
     valid, joints = bits.view(bool).reshape(shape[:3]), joints.astype(np.float32, copy=False).reshape(shape)
@@ -166,10 +175,19 @@ def decode(values: Mapping[str, Any], place: str, topologies: Mapping[str, Topol
         label=values["label"],
         source=place,
         notes=tuple(values["notes"] or ()),
-        confidence=None,
+        confidence=None if confidence is None else _from_bytes(confidence).reshape(shape[:3]),
     )
     captions = tuple(values["captions"] or ())
     return Row(values["id"], sequence, values["label"], values["split"], attributes, captions, values["rationale"])
+
+
+def _to_bytes(confidence: np.ndarray) -> bytes:
+    """Steps of 1/255; the error of an estimator's own confidence is far larger."""
+    return np.rint(np.clip(confidence, 0.0, 1.0) * 255).astype(np.uint8).tobytes()
+
+
+def _from_bytes(confidence: bytes) -> np.ndarray:
+    return np.frombuffer(confidence, np.uint8) / np.float32(255)
 
 
 def row_to_recording(row: Row) -> tuple[Recording, SkeletonSequence]:

@@ -20,7 +20,16 @@ from typing import Any
 import numpy as np
 
 from skeletonllm.data.remote import BLOCK_BYTES, open_binary
-from skeletonllm.data.rows import METADATA_KEY, PRECISIONS, SCHEMA_VERSION, Row, arrow_schema, decode, read_topology
+from skeletonllm.data.rows import (
+    METADATA_KEY,
+    PRECISIONS,
+    READABLE_VERSIONS,
+    SCHEMA_VERSION,
+    Row,
+    arrow_schema,
+    decode,
+    read_topology,
+)
 from skeletonllm.skeleton.formats.common import SkeletonFormatError, describe, short
 from skeletonllm.skeleton.topologies import TOPOLOGIES
 from skeletonllm.skeleton.topology import Topology
@@ -179,8 +188,8 @@ def read_manifest(root: str) -> tuple[Shard, ...]:
         raise SkeletonFormatError(path, "file", "nothing", "the manifest of packed shards") from error
     try:
         content = json.loads(text[:MAX_MANIFEST_BYTES])
-        if content["version"] != SCHEMA_VERSION:
-            raise SkeletonFormatError(path, "version", short(content["version"]), str(SCHEMA_VERSION))
+        if content["version"] not in READABLE_VERSIONS:
+            raise SkeletonFormatError(path, "version", short(content["version"]), _readable())
         shards = tuple(Shard(**{**shard, "groups": tuple(shard["groups"])}) for shard in content["shards"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, SkeletonFormatError):
@@ -258,7 +267,11 @@ def _check_sizes(path: str, metadata, shard: Shard) -> None:
 
 def _check_schema(path: str, schema) -> dict[str, Topology]:
     found = _columns(schema)
-    wanted = [_columns(arrow_schema(precision, {})) for precision in PRECISIONS]
+    versions = {
+        version: [_columns(arrow_schema(precision, {}, version)) for precision in PRECISIONS]
+        for version in READABLE_VERSIONS
+    }
+    wanted = [columns for version in (SCHEMA_VERSION, *READABLE_VERSIONS) for columns in versions[version]]
     if found not in wanted:
         odd = sorted({name for name in {*found, *wanted[0]} if found.get(name) not in {w.get(name) for w in wanted}})
         differing = ", ".join(f"{name}: {found.get(name, 'missing')}" for name in odd)
@@ -267,8 +280,10 @@ def _check_schema(path: str, schema) -> dict[str, Topology]:
     try:
         ours = json.loads((schema.metadata or {})[METADATA_KEY])
         version, described = ours["version"], ours["topologies"]
-        if version != SCHEMA_VERSION:
-            raise SkeletonFormatError(path, "schema version", short(version), str(SCHEMA_VERSION))
+        if version not in READABLE_VERSIONS:
+            raise SkeletonFormatError(path, "schema version", short(version), _readable())
+        if found not in versions[version]:
+            raise SkeletonFormatError(path, "schema", f"version {version}", "the version whose columns it has")
         topologies = {name: read_topology(topology) for name, topology in described.items()}
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         if isinstance(error, SkeletonFormatError):
@@ -278,6 +293,10 @@ def _check_schema(path: str, schema) -> dict[str, Topology]:
         if TOPOLOGIES.get(name, topology) != topology or topology.name != name:
             raise SkeletonFormatError(path, "metadata", f"another topology called {short(name)}", "the registered one")
     return topologies
+
+
+def _readable() -> str:
+    return " or ".join(map(str, READABLE_VERSIONS))
 
 
 def _columns(schema) -> dict[str, str]:

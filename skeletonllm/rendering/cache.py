@@ -58,7 +58,7 @@ class FrameCache:
         for index, clip in enumerate(_one_by_one(batch)):
             key = _digest(
                 [__version__, drawn_with, image_size, asdict(clip.topologies[0])],
-                [clip.joints, clip.velocities, clip.valid],
+                [clip.joints, clip.velocities, clip.valid, *([] if clip.confidence is None else [clip.confidence])],
             )
             path = self.folder / key[:2] / f"{key}.safetensors"
             known = _read(path, shape, device)
@@ -70,7 +70,7 @@ class FrameCache:
 
 
 def _one_by_one(batch: ClipBatch) -> Iterator[ClipBatch]:
-    """Each clip without the padding of its batch, and with zeros where nothing is known."""
+    """Each clip without the padding of its batch, with zeros where nothing is known, and without idle confidence."""
     for index, topology in enumerate(batch.topologies):
         joints = batch.joints[index, :, :, : topology.num_joints]
         velocities = batch.velocities[index, :, :, : topology.num_joints]
@@ -79,7 +79,11 @@ def _one_by_one(batch: ClipBatch) -> Iterator[ClipBatch]:
         persons = int(seen[-1]) + 1 if len(seen) else 1
         joints, velocities, valid = (tensor[None, :, :persons] for tensor in (joints, velocities, valid))
         known = valid[..., None]
-        yield ClipBatch(joints.where(known, 0.0), velocities.where(known, 0.0), valid, (topology,))
+        confidence = batch.confidence
+        if confidence is not None:
+            confidence = confidence[index, None, :, :persons, : topology.num_joints].where(valid, 1.0)
+            confidence = None if (confidence == 1).all() else confidence
+        yield ClipBatch(joints.where(known, 0.0), velocities.where(known, 0.0), valid, (topology,), confidence)
 
 
 def _digest_of_renderer(renderer: DrAction) -> str:

@@ -9,7 +9,7 @@ from torch import nn
 
 from skeleton_kernels import skin, splat
 from skeletonllm.rendering.camera import frame_clips
-from skeletonllm.rendering.gaussians import REGIONS, gaussian_table, stack_tables
+from skeletonllm.rendering.gaussians import REGIONS, GaussianTable, gaussian_table, stack_tables
 from skeletonllm.rendering.modulator import MODULATORS, Modulator
 from skeletonllm.rendering.weights import PUBLISHED_FORMAT, RENDERER_FORMAT, load_tensors, save_renderer_tensors
 from skeletonllm.skeleton.batch import ClipBatch
@@ -132,6 +132,7 @@ class DrAction(nn.Module):
         joints: torch.Tensor,
         velocities: torch.Tensor,
         valid: torch.Tensor,
+        confidence: torch.Tensor | None = None,
         *,
         image_size: int | tuple[int, int] = 448,
         backend: str = "auto",
@@ -143,6 +144,8 @@ class DrAction(nn.Module):
             joints: (B, N, P, J, 3) metres, Y up, Z away from the camera.
             velocities: (B, N, P, J, 3) m/s; from ``from_published``: metres per four source frames.
             valid: (B, N, P, J) bool; what is not valid, or not finite, is not drawn.
+            confidence: (B, N, P, J) in [0, 1]: the peak optical depth of a Gaussian is multiplied by that of the
+                joints it follows. None is like ones. Renderers from ``from_published`` ignore it.
             image_size: pixels, one side of a square or (height, width).
             backend: ``auto``, ``reference``, ``cpu`` or ``triton``.
             topology: of all clips or of each; default: the registered topology with J joints.
@@ -153,7 +156,7 @@ class DrAction(nn.Module):
         Raises:
             ValueError: shapes that do not fit each other or the topology.
         """
-        topologies = _check(joints, velocities, valid, topology)
+        topologies = _check(joints, velocities, valid, confidence, topology)
         height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
         if not valid.numel():
             return joints.new_zeros(*joints.shape[:2], 3, height, width, dtype=torch.float32)
@@ -163,9 +166,9 @@ class DrAction(nn.Module):
             valid = valid & joints.isfinite().all(-1) & velocities.isfinite().all(-1)
             joints = joints.masked_fill(~valid[..., None], 0.0)
             velocities = velocities.masked_fill(~valid[..., None], 0.0)
-            return self._draw(joints, velocities, valid, topologies, height, width, backend)
+            return self._draw(joints, velocities, valid, confidence, topologies, height, width, backend)
 
-    def _draw(self, joints, velocities, valid, topologies, height, width, backend) -> torch.Tensor:
+    def _draw(self, joints, velocities, valid, confidence, topologies, height, width, backend) -> torch.Tensor:
         samples = self.settings["samples_per_bone"]
         table, present = stack_tables([gaussian_table(t, samples) for t in topologies], joints.device)
         shift, intrinsics, distance = frame_clips(joints, valid, height, width, self.settings["follow"])
@@ -176,6 +179,8 @@ class DrAction(nn.Module):
         )
         centred = positions - distance[:, None, None, None, None] * positions.new_tensor([0.0, 0.0, 1.0])
         colors, opacities = self._appearance(centred, motions, depths, drawn, table)
+        if confidence is not None:
+            opacities = opacities * skinned_confidence(confidence.float(), table)
         scales = table.scales[:, None, None].expand_as(opacities)
         # All persons of a frame are composited together.
         images = splat(
@@ -212,18 +217,25 @@ class DrAction(nn.Module):
             clips = ClipBatch.from_clips(clips)
         clips = clips.to(self.depth_mix_logit.device)
         return self(
-            clips.joints, clips.velocities, clips.valid,
+            clips.joints, clips.velocities, clips.valid, clips.confidence,
             image_size=image_size, backend=backend, topology=clips.topologies,
         )  # fmt: skip
 
 
-def of_joints(valid: torch.Tensor, skin_index: torch.Tensor) -> torch.Tensor:
-    """Which joints of each Gaussian are known: (B, N, P, J) bool by (B, K, 2) to (B, N, P, K, 2)."""
-    clip = torch.arange(len(valid), device=valid.device)[:, None, None]
-    return valid.permute(0, 3, 1, 2)[clip, skin_index].movedim((3, 4), (1, 2))
+def of_joints(values: torch.Tensor, skin_index: torch.Tensor) -> torch.Tensor:
+    """What belongs to the two joints of each Gaussian: (B, N, P, J) by (B, K, 2) to (B, N, P, K, 2)."""
+    clip = torch.arange(len(values), device=values.device)[:, None, None]
+    return values.permute(0, 3, 1, 2)[clip, skin_index].movedim((3, 4), (1, 2))
 
 
-def _check(joints, velocities, valid, topology) -> tuple[Topology, ...]:
+def skinned_confidence(confidence: torch.Tensor, table: GaussianTable) -> torch.Tensor:
+    """(B, N, P, J) of joints to (B, N, P, K) of Gaussians, in [0, 1]; what is not a number counts as zero."""
+    first, second = of_joints(confidence.nan_to_num(nan=0.0).clamp(0, 1), table.skin_index).unbind(-1)
+    # A sum of two weighted ones need not be one.
+    return torch.lerp(first, second, table.skin_weight[:, None, None, :, 1])
+
+
+def _check(joints, velocities, valid, confidence, topology) -> tuple[Topology, ...]:
     """The topology of each clip. Raises ValueError where shapes do not fit."""
     if joints.ndim != 5 or joints.shape[-1] != 3:
         raise ValueError(f"joints have shape {tuple(joints.shape)}, expected (B, N, P, J, 3)")
@@ -234,6 +246,8 @@ def _check(joints, velocities, valid, topology) -> tuple[Topology, ...]:
     if valid.shape != joints.shape[:-1] or valid.dtype != torch.bool:
         wanted = f"{tuple(joints.shape[:-1])} bool"
         raise ValueError(f"valid has shape {tuple(valid.shape)} {valid.dtype}, expected {wanted}")
+    if confidence is not None and confidence.shape != valid.shape:
+        raise ValueError(f"confidence has shape {tuple(confidence.shape)}, expected {tuple(valid.shape)} as valid")
     batch, count = joints.shape[0], joints.shape[3]
     if topology is None:
         topology = topology_with_joints(count)

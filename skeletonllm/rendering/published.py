@@ -38,7 +38,7 @@ def depth_colors(depth: torch.Tensor) -> torch.Tensor:
 
 
 class PublishedDrAction(DrAction):
-    """DrAction with released weights; tensor names are those of the weight files."""
+    """DrAction with released weights, which knows no confidence; tensor names are those of the weight files."""
 
     def __init__(self, modulator: str = "mlp", num_gaussians: int = 265, samples_per_bone: int = 10):
         nn.Module.__init__(self)
@@ -107,7 +107,7 @@ class PublishedDrAction(DrAction):
             self.temporal_gru.reset_parameters()
         nn.init.constant_(self.depth_mix_logit, -0.5)
 
-    def _draw(self, joints, velocities, valid, topologies, height, width, backend) -> torch.Tensor:
+    def _draw(self, joints, velocities, valid, confidence, topologies, height, width, backend) -> torch.Tensor:
         unknown = {t.name for t in topologies} - {KINECT_V2.name, SMPL_22.name}
         if unknown:
             raise ValueError(f"published weights draw {KINECT_V2.name} and {SMPL_22.name}, not {', '.join(unknown)}")

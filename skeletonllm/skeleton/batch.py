@@ -18,12 +18,14 @@ class ClipBatch:
         velocities: (B, N, P, J, 3) float32 m/s.
         valid: (B, N, P, J) bool.
         topologies: B topologies; clip b uses the first ``topologies[b].num_joints`` joints.
+        confidence: (B, N, P, J) float32 in [0, 1], ones for clips without; None if no clip has any.
     """
 
     joints: torch.Tensor
     velocities: torch.Tensor
     valid: torch.Tensor
     topologies: tuple[Topology, ...]
+    confidence: torch.Tensor | None = None
 
     @classmethod
     def from_clips(cls, clips: Sequence[Clip]) -> "ClipBatch":
@@ -34,15 +36,20 @@ class ClipBatch:
         shape = (len(clips), counts.pop(), max(c.joints.shape[1] for c in clips), max(c.joints.shape[2] for c in clips))
         joints, velocities = torch.zeros(*shape, 3), torch.zeros(*shape, 3)
         valid = torch.zeros(shape, dtype=torch.bool)
+        confidence = torch.ones(shape) if any(clip.confidence is not None for clip in clips) else None
         for index, clip in enumerate(clips):
             persons, count = clip.joints.shape[1:3]
             joints[index, :, :persons, :count] = clip.joints
             velocities[index, :, :persons, :count] = clip.velocities
             valid[index, :, :persons, :count] = clip.valid
-        return cls(joints, velocities, valid, tuple(clip.topology for clip in clips))
+            if clip.confidence is not None:
+                confidence[index, :, :persons, :count] = clip.confidence
+        return cls(joints, velocities, valid, tuple(clip.topology for clip in clips), confidence)
 
     def __len__(self) -> int:
         return self.joints.shape[0]
 
     def to(self, device: torch.device | str) -> "ClipBatch":
-        return ClipBatch(self.joints.to(device), self.velocities.to(device), self.valid.to(device), self.topologies)
+        confidence = None if self.confidence is None else self.confidence.to(device)
+        joints, velocities, valid = (tensor.to(device) for tensor in (self.joints, self.velocities, self.valid))
+        return ClipBatch(joints, velocities, valid, self.topologies, confidence)

@@ -127,6 +127,7 @@ class Clip:
         times: (N,) float32, seconds from the start of the sequence.
         topology: the J joints.
         label, source: of the sequence.
+        confidence: (N, P, J) float32 in [0, 1], or None where nobody doubted any joint.
     """
 
     joints: torch.Tensor
@@ -136,6 +137,7 @@ class Clip:
     topology: Topology
     label: str | None = None
     source: str = ""
+    confidence: torch.Tensor | None = None
 
     @property
     def num_frames(self) -> int:
@@ -212,4 +214,5 @@ def sample_clip(
         topology=sequence.topology,
         label=sequence.label,
         source=sequence.source,
+        confidence=None if sequence.confidence is None else torch.from_numpy(sequence.confidence[frames]),
     )

@@ -82,7 +82,8 @@ def mirror(clip: Clip) -> Clip:
     partner = list(clip.topology.mirror)
     flip = torch.tensor([-1.0, 1.0, 1.0])
     joints, velocities = clip.joints[:, :, partner] * flip, clip.velocities[:, :, partner] * flip
-    return replace(clip, joints=joints, velocities=velocities, valid=clip.valid[:, :, partner])
+    confidence = None if clip.confidence is None else clip.confidence[:, :, partner]
+    return replace(clip, joints=joints, velocities=velocities, valid=clip.valid[:, :, partner], confidence=confidence)
 
 
 def add_noise(clip: Clip, metres: float, generator: torch.Generator) -> Clip:

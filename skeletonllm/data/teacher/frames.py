@@ -120,7 +120,8 @@ class Frames:
 
 def clip_digest(clip: Clip) -> str:
     """sha256 of everything about a clip that its picture depends on."""
-    return _digest(asdict(clip.topology), [clip.joints, clip.velocities, clip.valid])
+    doubts = [] if clip.confidence is None else [clip.confidence]
+    return _digest(asdict(clip.topology), [clip.joints, clip.velocities, clip.valid, *doubts])
 
 
 def _digest(description, tensors: Sequence[torch.Tensor]) -> str:
