@@ -56,8 +56,8 @@ def place_motion(
         fps: frames per second.
         up: ``x``, ``y``, ``z`` or one of these behind a minus sign; None: detected from how the body stands.
         unit: metres per unit of the file; None: detected from the size of the body.
-        face_camera: turn the first person about the vertical to the camera; else the axes decide: the file's z (its y
-            where z is up) is forwards, towards our camera.
+        face_camera: turn the first person about the vertical to the camera; else the axes decide: the file's z (minus
+            its y where z is up) is forwards, towards our camera.
     """
     notes = []
     if up is None:
@@ -72,7 +72,7 @@ def place_motion(
     if yaw is None:
         yaw = np.pi
         notes.append("facing unknown: turned by 180 degrees about the vertical")
-    else:
+    elif face_camera:
         notes.append(f"turned by {np.degrees(yaw):.0f} degrees about the vertical to face the camera at the start")
     about_y = np.array([[np.cos(yaw), 0.0, np.sin(yaw)], [0.0, 1.0, 0.0], [-np.sin(yaw), 0.0, np.cos(yaw)]])
     joints = joints @ about_y.T
