@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
-from skeletonllm.skeleton.formats import gtu, humanml3d, npz, ntu, nw_ucla, utd_mhad
+from skeletonllm.skeleton.formats import gtu, humanml3d, msr_action3d, npz, ntu, nw_ucla, ui_prmd, utd_mhad, utkinect
 from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, describe, is_text
 from skeletonllm.skeleton.formats.npz import write_npz
 from skeletonllm.skeleton.sequence import SkeletonSequence
@@ -34,6 +34,9 @@ FORMATS: dict[str, Format] = {
         utd_mhad,
         gtu,
         npz,
+        msr_action3d,
+        utkinect,
+        ui_prmd,
     )
 }
 
