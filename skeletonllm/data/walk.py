@@ -33,7 +33,7 @@ class Entry:
         if self.name is None:
             return read_skeleton(self.path, self.format)
         status = self.path.stat()
-        recordings = _open(self.path, self.format, status.st_mtime_ns, status.st_size)
+        recordings = opened(self.path, self.format, status.st_mtime_ns, status.st_size)
         source = f"{self.path}#{self.name}"
         if source not in recordings:
             raise SkeletonFormatError(self.path, f"#{self.name}", "no recording of this name", "the file as listed")
@@ -96,7 +96,7 @@ def entries_of(path: Path) -> list[Entry]:
         return [Entry(path, format.name)]
     status = path.stat()
     try:
-        sources = list(_open(path, format.name, status.st_mtime_ns, status.st_size))
+        sources = list(opened(path, format.name, status.st_mtime_ns, status.st_size))
     except SkeletonFormatError:
         return [Entry(path, format.name)]
     if len(sources) < 2:  # the only recording of a file is the file
@@ -105,6 +105,6 @@ def entries_of(path: Path) -> list[Entry]:
 
 
 @lru_cache(maxsize=OPEN_FILES)
-def _open(path: Path, format: str | None, modified: int, size: int) -> Mapping[str, Callable[[], SkeletonSequence]]:
+def opened(path: Path, format: str | None, modified: int, size: int) -> Mapping[str, Callable[[], SkeletonSequence]]:
     """What reads each recording of a file; a file that was written to since is opened again."""
     return read_recordings(path, format)

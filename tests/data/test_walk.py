@@ -42,7 +42,7 @@ def lines_are_a_format(monkeypatch):
         lambda path: only(path, lines(path)), lines, ("labels*.txt",),
     )  # fmt: skip
     monkeypatch.setitem(FORMATS, "lines", form)
-    walk._open.cache_clear()
+    walk.opened.cache_clear()
     OPENED.clear()
 
 
