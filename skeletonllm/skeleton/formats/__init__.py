@@ -5,7 +5,20 @@ from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
-from skeletonllm.skeleton.formats import gtu, humanml3d, msr_action3d, npz, ntu, nw_ucla, ui_prmd, utd_mhad, utkinect
+from skeletonllm.skeleton.formats import (
+    aist,
+    amass,
+    deepmimic,
+    gtu,
+    humanml3d,
+    msr_action3d,
+    npz,
+    ntu,
+    nw_ucla,
+    ui_prmd,
+    utd_mhad,
+    utkinect,
+)
 from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, describe, is_text
 from skeletonllm.skeleton.formats.npz import write_npz
 from skeletonllm.skeleton.sequence import SkeletonSequence
@@ -37,6 +50,9 @@ FORMATS: dict[str, Format] = {
         msr_action3d,
         utkinect,
         ui_prmd,
+        amass,
+        aist,
+        deepmimic,
     )
 }
 
