@@ -51,9 +51,7 @@ def write_gallery(folder: Path, output: Path, limit: int, per_format: int | None
     if not found.entries:
         raise ValueError(f"{folder}: nothing in it but {len(found.companions)} files that are no recordings")
     chosen = choose(found.entries, limit, per_format)
-    remarks = [
-        f"{len(found.companions)} files that belong to recordings and are none, such as lists of labels, passed over."
-    ]
+    remarks = [f"Passed over: {len(found.companions)} files that belong to recordings, such as lists of labels."]
     if len(chosen) < len(found.entries):
         remarks.append(f"{len(chosen)} of {len(found.entries)} recordings chosen; --limit and --per-format give more.")
     failures: list[tuple[str, str]] = []
@@ -97,7 +95,7 @@ def _read(
         try:
             sequence = entry.read()
         except (SkeletonFormatError, OSError) as error:
-            failures.append((entry.id(folder), describe_error(error)))
+            failures.append((entry.id(folder), describe_error(error).removeprefix(f"{entry.path}: ")))
         else:
             yield (entry, facts(sequence, entry.id(folder), entry.format)), sample_clip(sequence, frames)
         progress(1)
@@ -111,9 +109,10 @@ def _write_page(folder: Path, output: Path, recordings: Iterator, failures: list
 
     exhibits = []
     for (entry, facts), frames in draw_all(recordings, load_renderer(None, Backend.auto), size):
-        place = entry.path.parent.relative_to(folder).as_posix()
-        name = entry.path.name if entry.name is None else f"{entry.path.name}#{entry.name}"
-        exhibits.append(Exhibit(place, name, facts, animate(frames, facts["seconds"])))
+        # A data set often has a folder of its own, and many below it with a few files each.
+        top = entry.path.relative_to(folder).parts[0] if entry.path.parent != folder else ""
+        name = entry.id(folder / top)
+        exhibits.append(Exhibit(top or ".", name, facts, animate(frames, facts["seconds"])))
     remarks = [
         *remarks,
         f"{MOVING_FRAMES} frames spread over each recording, drawn by an untrained renderer: left arm blue, right arm "

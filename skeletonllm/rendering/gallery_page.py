@@ -13,7 +13,7 @@ class Exhibit:
     """A recording in a gallery.
 
     Args:
-        folder: where its file is, relative to that of the gallery.
+        folder: the group that it belongs to within its format, such as the folder that its file is in.
         name: of the file and, if it holds several recordings, of the recording.
         facts: what was understood, as ``skeletonllm inspect --json`` prints it.
         picture: an animated WebP.
@@ -59,8 +59,8 @@ h1, h2, h3, li, dd, .name { overflow-wrap: anywhere }
 .find input { width: min(100%, 26rem); padding: .45rem .7rem; font: inherit; color: inherit; background: var(--card);
   border: 1px solid var(--line); border-radius: .4rem }
 .cards { display: grid; gap: .7rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 23rem), 1fr)) }
-.card { display: flex; gap: .7rem; padding: .6rem; background: var(--card); border: 1px solid var(--line);
-  border-radius: .5rem; content-visibility: auto; contain-intrinsic-size: auto 12rem }
+.card { display: flex; align-items: flex-start; gap: .7rem; padding: .6rem; background: var(--card);
+  border: 1px solid var(--line); border-radius: .5rem; content-visibility: auto; contain-intrinsic-size: auto 12rem }
 .card img { flex: none; width: 10rem; max-width: 42vw; height: auto; aspect-ratio: 1; border-radius: .3rem }
 .card div { min-width: 0 } .name { font-weight: 600; margin: 0 0 .2rem }
 dl { display: grid; grid-template-columns: auto 1fr; gap: 0 .6rem; margin: 0; font-size: .82rem }
