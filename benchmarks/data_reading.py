@@ -74,7 +74,7 @@ def parse_lines(path: Path) -> list[np.ndarray]:
 def check(path: Path) -> None:
     """End the run if the ways of reading disagree."""
     positions, quaternions, state, ids = parse_words(path)
-    found = ntu_text.parse_usual(path.read_bytes())
+    found = ntu_text.parse_usual(path.read_bytes(), quaternions=True)
     if found is None:
         raise SystemExit(f"{path} is not written as usual")
     place = np.zeros(len(found.frames), dtype=int)
@@ -141,6 +141,7 @@ def main() -> None:
         calls = {
             "words into arrays (baseline)": [partial(parse_words, path) for path in files],
             "lines into lists and arrays": [partial(parse_lines, path) for path in files],
+            "text as a whole, with orientations": [partial(ntu_text.parse, path, True) for path in files],
             "text as a whole": [partial(ntu_text.parse, path) for path in files],
             "text as a whole, persons tracked and cleaned": [partial(read_skeleton, path, "ntu") for path in files],
             "packed, float32": groups("float32"),

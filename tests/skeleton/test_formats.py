@@ -6,7 +6,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from skeletonllm.skeleton.formats import FORMATS, SkeletonFormatError, detect_format, read_skeleton, write_npz
+from skeletonllm.skeleton.formats import FORMATS, SkeletonFormatError, detect_format, ntu, read_skeleton, write_npz
 from skeletonllm.skeleton.formats.humanml3d import recover_joints
 from skeletonllm.skeleton.formats.utd_mhad import FILE_ORDER
 from skeletonllm.skeleton.sequence import SkeletonSequence
@@ -220,9 +220,11 @@ def test_ntu_rotations_are_unit_quaternions_and_identity_where_unknown(write_ntu
     known = body(1, (0, 0, 3), quaternion=(0.0, 2.0, 0.0, 0.0))
     unknown = body(1, (0, 0, 3))
     broken = body(1, (0, 0, 3), quaternion=("nan", 0, 0, 0))
-    rotations = read_skeleton(write_ntu([[known], [unknown], [broken]])).rotations
+    path = write_ntu([[known], [unknown], [broken]])
+    rotations = ntu.read(path, rotations=True).rotations
     assert rotations.shape == (3, 1, 25, 4)
     np.testing.assert_array_equal(rotations[:, 0, 0], [[0, 1, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]])
+    assert read_skeleton(path).rotations is None
 
 
 def test_npz_gives_back_what_was_written(tmp_path):

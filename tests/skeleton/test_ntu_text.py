@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from skeletonllm.skeleton.formats.decimals import parse_decimals
+from skeletonllm.skeleton.formats.decimals import padded, parse_decimals
 from skeletonllm.skeleton.formats.ntu_text import parse_lines, parse_usual
 
 
@@ -16,7 +16,7 @@ def words_of(text: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 def parsed(words: list[str]) -> np.ndarray:
     text = "12345678 {} ".format(" ".join(words)).encode()
-    return parse_decimals(text, *words_of(text))
+    return parse_decimals(padded(text), *words_of(text))
 
 
 def same(found, expected) -> bool:
@@ -47,7 +47,7 @@ def test_a_word_that_is_no_number_is_refused_wherever_it_stands(word):
 def test_real_files_give_the_same_read_either_way(shared):
     for path in sorted((shared / "data" / "ntu_rgbd_samples").glob("*.skeleton")):
         text = path.read_bytes()
-        found = parse_usual(text)
+        found = parse_usual(text, quaternions=True)
         assert found is not None, f"{path.name} is not read as a whole"
         assert same(found, parse_lines(path, text.decode().splitlines()))
 
@@ -61,7 +61,7 @@ def test_frames_of_any_number_of_bodies_are_read_as_a_whole(write_ntu, body, bod
     expected = parse_lines(path, text.decode().splitlines())
     assert len(expected.body_ids) == sum(bodies)
     for written in (text, text.rstrip(b"\n"), text.replace(b"\n", b"\r\n")):
-        assert same(parse_usual(written), expected)
+        assert same(parse_usual(written, quaternions=True), expected)
 
 
 def test_whatever_is_written_otherwise_is_left_to_the_careful_reader(write_ntu, body):
@@ -79,4 +79,4 @@ def test_whatever_is_written_otherwise_is_left_to_the_careful_reader(write_ntu, 
     ]  # fmt: skip
     assert parse_usual(text) is not None
     for number, changed in enumerate(unusual):
-        assert changed != text and parse_usual(changed) is None, number
+        assert changed != text and parse_usual(changed, quaternions=True) is None, number

@@ -113,7 +113,7 @@ def test_the_person_who_moves_most_comes_first_and_max_persons_keeps_it(write_nt
     path = write_ntu(frames)
     assert (pelvis_x(read_skeleton(path))[:, 0] > 0).all()
     only = read_skeleton(path, max_persons=1)
-    assert only.num_persons == 1 and only.rotations.shape[1] == 1 and (pelvis_x(only) > 0).all()
+    assert only.num_persons == 1 and only.valid.shape[1] == 1 and (pelvis_x(only) > 0).all()
     with pytest.raises(ValueError, match="max_persons"):
         read_skeleton(path, max_persons=0)
 

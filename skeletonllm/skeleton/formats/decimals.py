@@ -29,11 +29,16 @@ _SCALE = 10.0**_DECIMALS
 _KEPT = np.array([(2**64 - 1) >> 8 * (8 - count) << 8 * (8 - count) for count in _DECIMALS.tolist()], "<u8")
 
 
+def padded(text: bytes) -> bytes:
+    """The text in whole machine words, with something behind its last word, as ``parse_decimals`` wants it."""
+    return text + bytes(16 - len(text) % 8)
+
+
 def parse_decimals(text: bytes, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """The words of a text as numbers.
 
     Args:
-        text: ASCII.
+        text: ASCII, padded.
         starts, ends: (...) int64, where each word begins and where it has ended; none is empty, each ends at byte 8
             or later.
 
@@ -43,8 +48,7 @@ def parse_decimals(text: bytes, starts: np.ndarray, ends: np.ndarray) -> np.ndar
     Raises:
         ValueError: a word that is no number.
     """
-    padded = text + bytes(8 - len(text) % 8)  # whole machine words, and something behind the last word
-    characters = np.frombuffer(padded, np.uint8)
+    characters = np.frombuffer(text, np.uint8)
     negative = characters[starts] == _MINUS
     whole = starts + negative
     lengths = ends - whole
@@ -54,7 +58,7 @@ def parse_decimals(text: bytes, starts: np.ndarray, ends: np.ndarray) -> np.ndar
     usual &= (lengths - _SHORTEST).view(np.uint64) < MOST_DECIMALS  # below zero wraps round
     usual |= lengths == _ALONE
     usual &= digit <= 9
-    mantissa, fits = _digits(padded, ends, _KEPT.take(lengths, mode="clip"))
+    mantissa, fits = _digits(text, ends, _KEPT.take(lengths, mode="clip"))
     usual &= fits
     scale = _SCALE.take(lengths, mode="clip")
     values = digit * scale

@@ -51,9 +51,14 @@ LABELS = tuple(
 )
 
 
-def read(path: Path) -> SkeletonSequence:
-    """Read one recording; the persons stand in the order of how long, then how much, they move."""
-    detections = parse(path)
+def read(path: Path, rotations: bool = False) -> SkeletonSequence:
+    """Read one recording; the persons stand in the order of how long, then how much, they move.
+
+    Args:
+        path: the file.
+        rotations: whether to read the sensor's orientations of the joints too; nothing draws them.
+    """
+    detections = parse(path, quaternions=rotations)
     if not detections.body_ids:
         found = f"no body in any of {detections.num_frames} frames"
         raise SkeletonFormatError(path, "all frames", found, "at least one body")
@@ -68,7 +73,7 @@ def read(path: Path) -> SkeletonSequence:
     # Few lines can name many persons and many frames; the arrays hold every person in every frame.
     check_size(path, prod(shape) * 3 * np.dtype(np.float32).itemsize, f"{len(members)} persons in {shape[0]} frames")
     joints, valid = np.zeros((*shape, 3)), np.zeros(shape, dtype=bool)
-    rotations = np.tile(np.array(IDENTITY, dtype=np.float32), (*shape, 1))
+    turns = np.tile(np.array(IDENTITY, dtype=np.float32), (*shape, 1)) if rotations else None
     for person, member in enumerate(members):
         frames = detections.frames[member]
         jumps = momentary_jumps(frames, centres[member], FPS)
@@ -76,7 +81,8 @@ def read(path: Path) -> SkeletonSequence:
             notes.append(f"person {person} masked in {jumps.sum()} frames: jumped away for a moment")
         joints[frames, person] = positions[member]
         valid[frames, person] = (state[member] != NOT_TRACKED) & ~jumps[:, None]
-        rotations[frames, person] = _unit_quaternions(detections.quaternions[member])
+        if turns is not None:
+            turns[frames, person] = _unit_quaternions(detections.quaternions[member])
     action = re.match(r"S\d{3}C\d{3}P\d{3}R\d{3}A(\d{3})", path.name)
     number = int(action.group(1)) if action else 0
     return build_sequence(
@@ -86,7 +92,7 @@ def read(path: Path) -> SkeletonSequence:
         KINECT_V2,
         valid=valid,
         zero_is_missing=True,
-        rotations=rotations,
+        rotations=turns,
         label=LABELS[number - 1] if 1 <= number <= len(LABELS) else None,
         notes=(
             "30 frames per second assumed (nominal for Kinect v2; the file does not say)",
