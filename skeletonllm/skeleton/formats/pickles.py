@@ -11,8 +11,8 @@ from skeletonllm.skeleton.formats.pickle_machine import Machine, Refusal
 
 # The file is mapped, not read, and what is given back points into it: whole data sets come as one pickle.
 MAX_PICKLE_BYTES = 2**32
-# The keys of a dictionary may stand before or behind all of its data.
-SNIFFED_BYTES = 2**16
+# Where the keys of a dictionary are looked for: they may stand behind long lists of names, or behind all of its data.
+SNIFFED_START, SNIFFED_END = 2**24, 2**16
 
 _DICT_OR_LIST = re.compile(rb"\x80[\x02-\x05]|\([dl]|[}\]]q")
 
@@ -35,8 +35,7 @@ def load_pickle(path: Path, expected: str) -> Any:
     check_size(path, size, limit=MAX_PICKLE_BYTES)
     if not size:
         raise SkeletonFormatError(path, "byte 0", "an empty file", expected)
-    with path.open("rb") as file:
-        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    data = _map(path)
     machine = Machine(data)
     try:
         return machine.run()
@@ -58,15 +57,22 @@ def pickle_mentions(head: bytes, path: Path, *names: str) -> bool:
     """
     if not _DICT_OR_LIST.match(head):
         return False
+    data = _map(path)
+    tail = max(0, len(data) - SNIFFED_END)
+    return all(
+        any(data.find(written, 0, SNIFFED_START) >= 0 or data.find(written, tail) >= 0 for written in ways)
+        for ways in map(_ways_to_write, names)
+    )
+
+
+def _map(path: Path) -> mmap.mmap:
     with path.open("rb") as file:
-        text = file.read(SNIFFED_BYTES)
-        file.seek(max(len(text), path.stat().st_size - SNIFFED_BYTES))
-        text += file.read(SNIFFED_BYTES)
-    return all(any(written in text for written in _ways_to_write(name.encode())) for name in names)
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _ways_to_write(name: bytes) -> list[bytes]:
+def _ways_to_write(text: str) -> list[bytes]:
     """A string in each of the protocols, of Python 3 and 2."""
+    name = text.encode()
     byte, word = struct.pack("<B", len(name)), struct.pack("<I", len(name))
     return [
         b"X" + word + name, b"\x8c" + byte + name, b"V" + name + b"\n",

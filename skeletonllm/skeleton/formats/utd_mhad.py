@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, build_sequence
-from skeletonllm.skeleton.formats.matlab import SIGNATURE, read_variable
+from skeletonllm.skeleton.formats.matlab import read_variable, variable_names
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.topologies import KINECT_V1
 
@@ -49,7 +49,7 @@ def read(path: Path) -> SkeletonSequence:
 
 
 def sniff(head: bytes, path: Path) -> bool:
-    return head.startswith(SIGNATURE)
+    return "d_skel" in variable_names(head, path)
 
 
 FORMAT = Format("utd_mhad", "UTD-MHAD MATLAB 5 file, d_skel (20, 3, T) in metres", (".mat",), sniff, read)
