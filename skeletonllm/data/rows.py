@@ -19,7 +19,7 @@ from skeletonllm.data.recordings import Recording
 from skeletonllm.skeleton.formats.common import SkeletonFormatError, short
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.topologies import TOPOLOGIES
-from skeletonllm.skeleton.topology import Topology
+from skeletonllm.skeleton.topology import Topology, describe_topology
 
 if TYPE_CHECKING:
     import datasets
@@ -195,23 +195,6 @@ def row_to_recording(row: Row) -> tuple[Recording, SkeletonSequence]:
     rationale = None if row.rationale is None else partial(str, row.rationale)
     recording = Recording(row.id, row.label, partial(_given, row), row.split, row.attributes, rationale)
     return recording, row.sequence
-
-
-def describe_topology(topology: Topology) -> dict[str, Any]:
-    """A topology as JSON-able values."""
-    return {name: getattr(topology, name) for name in ("name", "joints", "parents", "bones", "parts", "sides")}
-
-
-def read_topology(described: Mapping[str, Any]) -> Topology:
-    """The topology that ``describe_topology`` described. Raises ValueError if it describes none."""
-    try:
-        name, joints, parents, parts, sides = (
-            described[key] for key in ("name", "joints", "parents", "parts", "sides")
-        )
-        bones = tuple((int(a), int(b)) for a, b in described["bones"])
-        return Topology(str(name), tuple(joints), tuple(map(int, parents)), bones, tuple(parts), tuple(sides))
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"not a topology: {error}") from error
 
 
 def read_attributes(text: str, place: str) -> dict[str, int]:

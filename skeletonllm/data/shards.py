@@ -28,11 +28,10 @@ from skeletonllm.data.rows import (
     Row,
     arrow_schema,
     decode,
-    read_topology,
 )
 from skeletonllm.skeleton.formats.common import SkeletonFormatError, describe, short
 from skeletonllm.skeleton.topologies import TOPOLOGIES
-from skeletonllm.skeleton.topology import Topology
+from skeletonllm.skeleton.topology import Topology, read_topology
 
 MANIFEST = "manifest.json"
 SHARD_NAME = re.compile(r"shard-\d{5}\.parquet")

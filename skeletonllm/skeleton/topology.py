@@ -4,13 +4,16 @@ Joint names are shared by all topologies (``left_wrist`` means the same everywhe
 one generator of motions and one evaluation serve every skeleton.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 PARTS = ("torso", "head", "upper_arm", "forearm", "hand", "thigh", "shin", "foot")
 SIDES = ("centre", "left", "right")
 ROOT = -1
+# What a description in a file may have: twice as many as body, hands and face together have anywhere.
+MOST_DESCRIBED_JOINTS = 1000
 
 
 @dataclass(frozen=True)
@@ -114,3 +117,24 @@ def build_topology(
         next((side for side in ("left", "right") if joint.startswith(side + "_")), "centre") for joint in joints
     )
     return Topology(name, joints, parents, tuple(bones), tuple(part for _, _, part in tree), sides)
+
+
+def describe_topology(topology: Topology) -> dict[str, Any]:
+    """A topology as JSON-able values."""
+    return {name: getattr(topology, name) for name in ("name", "joints", "parents", "bones", "parts", "sides")}
+
+
+def read_topology(described: Mapping[str, Any]) -> Topology:
+    """The topology that ``describe_topology`` described. Raises ValueError if it describes none."""
+    try:
+        name, joints, parents, parts, sides = (
+            described[key] for key in ("name", "joints", "parents", "parts", "sides")
+        )
+        if len(joints) > MOST_DESCRIBED_JOINTS:
+            raise ValueError(f"{len(joints)} joints, more than {MOST_DESCRIBED_JOINTS}")
+        if not all(isinstance(text, str) for text in (name, *joints, *parts, *sides)):
+            raise ValueError("names, parts and sides must be text")
+        bones = tuple((int(a), int(b)) for a, b in described["bones"])
+        return Topology(name, tuple(joints), tuple(map(int, parents)), bones, tuple(parts), tuple(sides))
+    except (KeyError, TypeError, OverflowError) as error:
+        raise ValueError(f"not a topology: {error}") from error
