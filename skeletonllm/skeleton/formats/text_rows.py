@@ -62,8 +62,9 @@ def whole_frames(path: Path, rows: np.ndarray, line_of_row: list[int], num_joint
 
 
 def looks_like_rows(head: bytes, columns: int, separator: bytes | None = None) -> list[list[bytes]]:
-    """The words of the first lines of ``head`` if each of them is ``columns`` numbers, else an empty list."""
+    """The words of the first two lines of ``head`` if each of them is ``columns`` numbers, else an empty list."""
     if not is_text(head):
         return []
-    lines = [b" ".join(words).split(separator) for words in first_lines(head) if words]
+    # Two lines tell the format; what is wrong with a later one is for the reader to say.
+    lines = [b" ".join(words).split(separator) for words in first_lines(head) if words][:2]
     return lines if all(len(line) == columns and all(map(is_number, line)) for line in lines) else []

@@ -3,7 +3,7 @@
 ``..._positions.txt`` holds each joint's place in the frame of its parent, in centimetres, and ``..._angles.txt`` the
 rotation of each joint's frame in that of its parent, in degrees about x, y and z. A rotation turns about y first, then
 x, then z: of all orders this alone keeps the feet of those who stand or squat where they are (to 8 mm; any other lets
-them wander by 3 cm or more).
+them wander by 5 cm or more).
 """
 
 import re
