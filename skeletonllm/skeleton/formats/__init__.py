@@ -6,8 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from skeletonllm.skeleton.formats import (
+    acclaim,
     aist,
     amass,
+    bvh,
     deepmimic,
     gtu,
     humanml3d,
@@ -41,6 +43,8 @@ GENERAL_COMPANIONS = ("readme*", "licen[cs]e*", "*.md", "*.parquet")
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
     for module in (
+        bvh,
+        acclaim,
         ntu,
         humanml3d,
         nw_ucla,
