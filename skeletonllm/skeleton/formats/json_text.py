@@ -59,6 +59,11 @@ def whole_number(value: object) -> int | None:
     return value if type(value) is int else None
 
 
+def positive(value: object) -> float | None:
+    """A JSON number between 0 and a million as float; None for anything else."""
+    return float(value) if type(value) in (int, float) and 0 < value < 1e6 else None
+
+
 def one_line(value: object) -> str | None:
     """A text as one short line that can be written anywhere; None for anything else and for nothing."""
     if not isinstance(value, str):
