@@ -10,17 +10,23 @@ from skeletonllm.skeleton.formats import (
     aist,
     amass,
     bvh,
+    coco,
     deepmimic,
     gtu,
     humanml3d,
+    mediapipe,
     msr_action3d,
+    npy_joints,
     npz,
     ntu,
     nw_ucla,
+    openpose,
+    skeleton_rows,
     ui_prmd,
     utd_mhad,
     utkinect,
 )
+from skeletonllm.skeleton.formats.coco_writer import write_coco
 from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, describe, is_text
 from skeletonllm.skeleton.formats.npz import write_npz
 from skeletonllm.skeleton.sequence import SkeletonSequence
@@ -33,6 +39,7 @@ __all__ = [
     "is_companion",
     "read_recordings",
     "read_skeleton",
+    "write_coco",
     "write_npz",
 ]
 
@@ -57,6 +64,11 @@ FORMATS: dict[str, Format] = {
         amass,
         aist,
         deepmimic,
+        skeleton_rows,
+        openpose,
+        mediapipe,
+        coco,
+        npy_joints,
     )
 }
 
