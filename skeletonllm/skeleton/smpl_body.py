@@ -58,10 +58,10 @@ def pose_body(poses: np.ndarray, body: RestBody) -> tuple[np.ndarray, np.ndarray
     local = np.zeros((len(poses), SMPL_24.num_joints, 3))
     local[:, :kept] = poses[:, :kept]
     parents = np.array(SMPL_24.parents)
-    offsets = body.joints - np.where(parents[:, None] == ROOT, 0.0, body.joints[parents])
     joints = np.empty(local.shape)
     rotations = np.empty((*local.shape[:2], 4), np.float32)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        offsets = body.joints - np.where(parents[:, None] == ROOT, 0.0, body.joints[parents])
         for start in range(0, len(poses), _BATCH):
             batch = slice(start, start + _BATCH)
             matrices = axis_angle_to_matrix(local[batch])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from bad_files import Bomb, refuse
 
-from skeletonllm.skeleton.formats import amass, detect_format, read_skeleton, write_npz
+from skeletonllm.skeleton.formats import SkeletonFormatError, amass, detect_format, read_skeleton, write_npz
 from skeletonllm.skeleton.formats.smpl_model import VARIABLE
 from skeletonllm.skeleton.kinematics import quaternion_to_matrix
 from skeletonllm.skeleton.proportions import bone_lengths
@@ -145,6 +145,8 @@ def test_bones_come_from_the_body_model_of_the_user_and_heights_stay(write, tmp_
     # The pelvis is moved by the translation from its place in the model, which Z up does not turn.
     assert abs(at(by_argument, "pelvis")[0, 1] - (0.9 + 2 * places[0, 2])) < ROUNDING
     assert any("model.npz" in note and "1 betas" in note for note in by_argument.notes)
+    with pytest.raises(SkeletonFormatError, match="no usable joint"):
+        amass.read(write(betas=np.array([1e308])), model)
 
 
 def test_frames_that_are_not_finite_are_masked_and_counted(write):

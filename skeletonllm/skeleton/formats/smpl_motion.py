@@ -12,8 +12,8 @@ from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.smpl_body import MODELS, average_body, pose_body
 from skeletonllm.skeleton.topologies import SMPL_24
 
-# A quarter of an hour at 120 frames per second, which takes seconds to pose; motions last minutes.
-MAX_FRAMES = 108_000
+# Ten minutes at 120 frames per second, which take almost two seconds to pose; motions last half a minute.
+MAX_FRAMES = 72_000
 
 
 def read_poses(path: Path, key: str, poses: np.ndarray) -> np.ndarray:
@@ -75,7 +75,9 @@ def build_smpl_sequence(
     moved = placed.joints
     if body_model is None or not floor_known:
         moved, note = drop_to_floor(moved, valid)
-        notes += (note,)
+    else:
+        note = "heights as in the file, which has the floor at zero"
+    notes += (note,)
     turn = matrix_to_quaternion(placed.rotation).astype(np.float32)
     rotations = quaternion_multiply(np.broadcast_to(turn, rotations.shape), rotations)[:, None]
     rotations[~valid] = [1.0, 0.0, 0.0, 0.0]
