@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, build_sequence
-from skeletonllm.skeleton.formats.npy import MAGIC, read_array
+from skeletonllm.skeleton.formats.npy import header_shape, read_array
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.topologies import SMPL_22
 
@@ -59,7 +59,7 @@ def read(path: Path) -> SkeletonSequence:
     with path.open("rb") as file:
         array = read_array(file, path.stat().st_size, path, "array", "f")
     expected = f"(frames, {NUM_JOINTS}, 3) joints or (frames, {NUM_FEATURES}) features"
-    if array.shape[1:] not in ((NUM_JOINTS, 3), (NUM_FEATURES,)) or len(array) == 0:
+    if not is_shape(array.shape) or len(array) == 0:
         raise SkeletonFormatError(path, "header", f"shape {array.shape}", expected)
     notes = (
         f"{FPS:g} frames per second and metres assumed (HumanML3D; the file does not say)",
@@ -98,8 +98,14 @@ def _check_bones(path: Path, joints: np.ndarray) -> None:
         raise SkeletonFormatError(path, "features 4 to 66", f"bone lengths that vary by {variation:.0%}", expected)
 
 
+def is_shape(shape: tuple[int, ...]) -> bool:
+    """Whether arrays of this shape are taken for HumanML3D's."""
+    return shape[1:] in ((NUM_JOINTS, 3), (NUM_FEATURES,))
+
+
 def sniff(head: bytes, path: Path) -> bool:
-    return head.startswith(MAGIC)
+    shape = header_shape(head)
+    return shape is not None and is_shape(shape)
 
 
 FORMAT = Format("humanml3d", "HumanML3D .npy, (T, 22, 3) joints or (T, 263) features", (".npy",), sniff, read)

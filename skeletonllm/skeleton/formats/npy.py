@@ -21,6 +21,12 @@ _ORDER = re.compile(rb"'fortran_order':\s*(True|False)")
 _SHAPE = re.compile(rb"'shape':\s*\(((?:\d{1,18}(?:,\s*|(?=\))))*)\)")
 
 
+def header_shape(head: bytes) -> tuple[int, ...] | None:
+    """The shape that the first bytes of a file state, or None if they are no ``.npy``. Nothing else is checked."""
+    found = _SHAPE.search(head) if head.startswith(MAGIC) else None
+    return None if found is None else _sizes(found)
+
+
 def read_array(stream: BinaryIO, size: int, path: Path, place: str, kinds: str) -> np.ndarray:
     """Read one array.
 
@@ -43,7 +49,7 @@ def read_array(stream: BinaryIO, size: int, path: Path, place: str, kinds: str) 
     if len(header) != length or None in fields:
         found = f"the header {short(header)}"
         raise SkeletonFormatError(path, f"{place}, header", found, "one simple dtype, order and shape")
-    descr, order, sizes = (field.group(1).decode() for field in fields)
+    descr, order = (field.group(1).decode() for field in fields[:2])
     try:
         dtype = np.dtype(descr)
     except TypeError as error:
@@ -51,7 +57,7 @@ def read_array(stream: BinaryIO, size: int, path: Path, place: str, kinds: str) 
     if dtype.kind not in kinds:
         found = "Python objects (a pickle, never opened)" if dtype.hasobject else f"dtype {descr!r}"
         raise SkeletonFormatError(path, f"{place}, header", found, f"numbers or text of kind {'/'.join(kinds)}")
-    shape = tuple(int(n) for n in sizes.split(",") if n.strip())
+    shape = _sizes(fields[2])
     if len(shape) > 8 or dtype.itemsize == 0:
         found = f"shape {short(shape)} of {descr!r}"
         raise SkeletonFormatError(path, f"{place}, header", found, "at most 8 dimensions of sized values")
@@ -67,3 +73,7 @@ def read_array(stream: BinaryIO, size: int, path: Path, place: str, kinds: str) 
             path, f"{place}, byte {offset + len(data)}", "the end of the data", f"{wanted:,} bytes"
         )
     return np.frombuffer(data, dtype).reshape(shape, order="F" if order == "True" else "C")
+
+
+def _sizes(found: re.Match[bytes]) -> tuple[int, ...]:
+    return tuple(int(size) for size in found.group(1).split(b",") if size.strip())
