@@ -87,7 +87,11 @@ def visible_files(root: Path) -> list[Path]:
 
 
 def entries_of(path: Path) -> list[Entry]:
-    """The recordings of a file. One that cannot be opened is one entry, which raises the reason when it is read."""
+    """The recordings of a file.
+
+    One that cannot be opened is one entry, which raises the reason when it is read. A file that belongs to a recording
+    which another file begins, such as a later frame, has none.
+    """
     try:
         format = detect_format(path)
     except (SkeletonFormatError, OSError):
@@ -99,7 +103,7 @@ def entries_of(path: Path) -> list[Entry]:
         sources = list(opened(path, format.name, status.st_mtime_ns, status.st_size))
     except SkeletonFormatError:
         return [Entry(path, format.name)]
-    if len(sources) < 2:  # the only recording of a file is the file
+    if len(sources) == 1:  # the only recording of a file is the file
         return [Entry(path, format.name)]
     return [Entry(path, format.name, source.removeprefix(f"{path}#")) for source in sources]
 

@@ -50,7 +50,8 @@ class Format:
         sniff: (first bytes, path) -> whether the bytes look like this format.
         read: path -> SkeletonSequence; raises SkeletonFormatError.
         recordings: for files that may hold several recordings: path -> what reads each of them, by its name within
-            the file; raises SkeletonFormatError. ``read`` then reads the whole, or the only one (see ``only``).
+            the file; raises SkeletonFormatError. ``read`` then reads the whole, or the only one (see ``only``). None
+            at all means that the file belongs to a recording which another file begins.
         companions: patterns (as of ``fnmatch``) of the names of files that belong to such recordings and are none
             themselves, such as lists of labels.
     """
