@@ -19,7 +19,7 @@ DEEPMIMIC_18 = register_topology(
     build_topology(
         "deepmimic_18",
         [
-            ("pelvis", None, "torso"), ("spine_upper", "pelvis", "torso"), ("neck", "spine_upper", "head"),
+            ("pelvis", None, "torso"), ("spine_upper", "pelvis", "torso"), ("neck", "spine_upper", "torso"),
             ("right_hip", "pelvis", "torso"), ("right_knee", "right_hip", "thigh"),
             ("right_ankle", "right_knee", "shin"), ("right_shoulder", "spine_upper", "torso"),
             ("right_elbow", "right_shoulder", "upper_arm"), ("right_wrist", "right_elbow", "forearm"),
