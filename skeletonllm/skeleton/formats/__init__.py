@@ -86,9 +86,9 @@ def detect_format(path: str | Path) -> Format:
     by_suffix = [format for format in fitting or FORMATS.values() if path.suffix.lower() in format.suffixes]
     if fitting:
         return (by_suffix or fitting)[0]
-    descriptions = [format.description for format in by_suffix or FORMATS.values()]
+    expected = " or ".join(format.description for format in by_suffix) or f"a file of {', '.join(FORMATS)}"
     place = "line 1" if is_text(head) else "byte 0"
-    raise SkeletonFormatError(path, place, describe(head), " or ".join(descriptions))
+    raise SkeletonFormatError(path, place, describe(head), expected)
 
 
 def read_skeleton(path: str | Path, format: str | None = None, *, max_persons: int | None = None) -> SkeletonSequence:
