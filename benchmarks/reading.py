@@ -59,6 +59,8 @@ def measure(files: list[Path], passes: int) -> dict[str, Tally]:
     for number in range(passes):
         for path in tqdm(files, desc=f"pass {number + 1}", unit="file", mininterval=0.5):
             entries, read, seconds = timed(path)
+            if not entries:  # a later frame of a recording whose first file was read with all of them
+                continue
             tally = tallies[entries[0].format if read else NOT_READ]
             if number == 0:
                 tally.recordings += read

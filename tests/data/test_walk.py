@@ -28,6 +28,8 @@ def read_line(path, number: int):
 
 def lines(path):
     OPENED.append(path.name)
+    if path.read_text() == "continued\n":
+        return {}
     count = len(path.read_text().split("\n")) - 1
     if not count:
         raise SkeletonFormatError(path, "line 1", "nothing", "a recording in each line")
@@ -110,6 +112,12 @@ def test_a_file_that_cannot_be_opened_is_one_entry_that_says_why(folder):
         entry.read()
     (folder / "gone.lines").symlink_to(folder / "nowhere")
     assert "gone.lines" not in ids(folder)
+
+
+def test_a_file_that_goes_on_with_a_recording_of_another_file_is_no_entry(folder):
+    (folder / "jump" / "three_2.lines").write_text("continued\n")
+    assert walk.entries_of(folder / "jump" / "three_2.lines") == []
+    assert not [name for name in ids(folder) if "three_2" in name]
 
 
 def test_progress_counts_every_file_that_is_not_hidden(folder):
