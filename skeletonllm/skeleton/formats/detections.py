@@ -19,6 +19,8 @@ FPS = 30.0
 # A video in which nobody is seen most of the time still has a frame in so many that shows somebody.
 MAX_FRAMES_PER_PICTURE = 50
 MAX_GAP = 1000
+# Videos are thinned out to a frame per second or two; what is farther apart is no motion.
+MAX_STEP = 60
 # Tracking compares everybody with everybody, and crowds are no recordings of actions.
 MAX_PERSONS_PER_FRAME = 32
 # Pictures have at most some ten thousand pixels a side; a point beyond would shrink all others to a dot.
@@ -124,7 +126,7 @@ def time_axis(path: Path, frames: set[int]) -> tuple[int, int, int, tuple[str, .
     first, span = ordered[0], ordered[-1] - ordered[0]
     step = gcd(*(frame - first for frame in ordered)) or 1
     num_frames = span // step + 1
-    if num_frames > MAX_GAP + MAX_FRAMES_PER_PICTURE * len(ordered):
+    if step > MAX_STEP or num_frames > MAX_GAP + MAX_FRAMES_PER_PICTURE * len(ordered):
         found = f"{len(ordered)} pictures numbered from {short(first)} to {short(ordered[-1])}"
         raise SkeletonFormatError(path, "frame numbers", found, "frames of one video")
     missing = num_frames - len(ordered)

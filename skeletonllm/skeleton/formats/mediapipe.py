@@ -82,7 +82,7 @@ def _read_csv(path: Path) -> SkeletonSequence:
         except csv.Error as error:
             raise SkeletonFormatError(path, f"line {table.line_num}", short(str(error)), _TABLE) from error
     frames = np.array(values).reshape(-1, COUNT, 4)
-    detections = [Detection(index, frame[:, :3], frame[:, 3]) for index, frame in enumerate(frames)]
+    detections = [_detection(index, frame) for index, frame in enumerate(frames)]
     label = labels.most_common(1)[0][0] if labels else None
     notes = (f"{len(labels)} labels found, the most frequent taken",) if len(labels) > 1 else ()
     return _in_picture(path, detections, range(len(frames)), label=label, notes=notes)
@@ -125,8 +125,7 @@ def _read_json(path: Path) -> SkeletonSequence:
         place = f"frame {index}"
         landmarks = frame.get(key) if isinstance(frame, dict) else frame
         for person in _persons(landmarks):
-            points = _landmarks(path, place, person)
-            detections.append(Detection(index, points[:, :3], points[:, 3]))
+            detections.append(_detection(index, _landmarks(path, place, person)))
     fps, width, height = (positive(about.get(name)) for name in ("fps", "width", "height"))
     label = one_line(about.get("label"))
     if key in WORLD_KEYS:
@@ -168,6 +167,11 @@ def _landmarks(path: Path, place: str, landmarks: object) -> np.ndarray:
     return points
 
 
+def _detection(frame: int, landmarks: np.ndarray) -> Detection:
+    """(33, 4) landmarks, their visibility taken as confidence."""
+    return Detection(frame, landmarks[:, :3], np.clip(np.nan_to_num(landmarks[:, 3]), 0.0, 1.0))
+
+
 def _in_picture(
     path: Path,
     detections: list[Detection],
@@ -191,7 +195,7 @@ def _in_picture(
         notes += (f"pictures of {name} assumed, for which limbs keep their lengths best (the file does not say)",)
     shape = shapes[name]
     notes += (f"depth scaled by {depth:.2f}, for which limbs keep their lengths best", "visibility taken as confidence")
-    points = np.where(near[..., None], points * [shape, 1.0, shape * depth], np.nan)
+    points = np.where(near[..., None], points, np.nan) * [shape, 1.0, shape * depth]
     found = [Detection(d.frame, place, d.confidence) for d, place in zip(detections, points, strict=True)]
     return assemble(path, found, MEDIAPIPE_33, frames=frames, fps=fps, label=label, notes=notes)
 

@@ -25,7 +25,7 @@ from skeletonllm.skeleton.formats.common import (
     short,
 )
 from skeletonllm.skeleton.formats.detections import Detection, assemble, time_axis
-from skeletonllm.skeleton.formats.json_text import load_json, numbers, one_line, whole_number
+from skeletonllm.skeleton.formats.json_text import MAX_TEXT, load_json, numbers, one_line, whole_number
 from skeletonllm.skeleton.placement import place_motion
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.topologies import H36M_17, OPENPOSE_18
@@ -34,6 +34,7 @@ from skeletonllm.skeleton.topologies import H36M_17, OPENPOSE_18
 FPS = 10.0
 MILLIMETRE = 0.001
 WORDS = 5
+MAX_CLIP = 10**9
 _EXPECTED = "a JSON list of rows: three whole numbers, a label, a picture's name, and 36 or 51 numbers"
 _ROW = re.compile(rb'\s*\[\s*\[(\s*-?\d+\s*,){3}\s*"[^"]*"\s*,\s*"[^"]*"\s*,\s*-?\d')
 _PICTURE = re.compile(r"(.*?)(\d+)\.\w+", re.ASCII | re.DOTALL)
@@ -57,7 +58,7 @@ def recordings(path: Path) -> Mapping[str, Callable[[], SkeletonSequence]]:
     named = {}
     for (clip, video), rows in clips.items():
         found[clip] += 1
-        name = short(clip) if uses[clip] == 1 else f"{short(clip)}.{found[clip]}"
+        name = str(clip) if uses[clip] == 1 else f"{clip}.{found[clip]}"
         named[name] = partial(_clip, path, name, video, rows)
     return named
 
@@ -81,7 +82,7 @@ def _row(path: Path, place: str, row: object) -> _Row:
         found = f"{len(row)} values" if isinstance(row, list) else short(row)
         raise SkeletonFormatError(path, place, found, _EXPECTED)
     clip, count = whole_number(row[1]), whole_number(row[2])
-    if clip is None or count is None or not isinstance(row[3], str) or not isinstance(row[4], str):
+    if clip is None or count is None or abs(clip) > MAX_CLIP or not all(isinstance(word, str) for word in row[3:WORDS]):
         raise SkeletonFormatError(path, place, short(row[:WORDS]), _EXPECTED)
     # The number in the picture's name counts the frames of the video, the one in the row only those that were kept.
     picture = _PICTURE.fullmatch(row[4][-200:])
@@ -101,23 +102,23 @@ def _clip(path: Path, name: str, video: str, rows: list[_Row]) -> SkeletonSequen
     if len(distinct) < len(rows):
         notes += (f"{len(rows) - len(distinct)} of {len(rows)} rows dropped: the same picture and joints again",)
     if len(labels) > 1:
-        others = ", ".join(short(other) for other in labels if other != label)
-        notes += (f"{len(distinct) - labels[label]} of {len(distinct)} rows have other labels: {short(others)}",)
+        others = ", ".join(str(other) for other in labels if other != label)
+        notes += (f"{len(distinct) - labels[label]} of {len(distinct)} rows have other labels: {others[:MAX_TEXT]}",)
     if video:
         notes += (f"time taken from the numbers of the pictures of {short(video.rstrip('/_-'))}",)
-    build = _from_pictures if sizes == {2 * OPENPOSE_18.num_joints} else _lifted
-    return build(path, distinct, label, f"{path}#{name}", notes)
+    source = f"{path}#{name}"
+    if sizes == {2 * OPENPOSE_18.num_joints}:
+        return _from_pictures(path, distinct, label, source, notes)
+    return _lifted(path, distinct, label, source, notes)
 
 
 def _from_pictures(
     path: Path, rows: list[_Row], label: str | None, source: str, notes: tuple[str, ...]
 ) -> SkeletonSequence:
     notes += ("x and y in widths of the picture, y down; joints in OpenPose's order of COCO's 18",)
-    detections = []
-    for row in rows:
-        points = row.numbers.reshape(OPENPOSE_18.num_joints, 2)
-        found = (points != 0).any(-1)
-        detections.append(Detection(row.picture, points, found.astype(np.float64)))
+    points = [row.numbers.reshape(OPENPOSE_18.num_joints, 2) for row in rows]
+    found = [(places != 0).any(-1).astype(np.float64) for places in points]
+    detections = [Detection(row.picture, *pair) for row, *pair in zip(rows, points, found, strict=True)]
     sequence = assemble(path, detections, OPENPOSE_18, fps=FPS, label=label, source=source, notes=notes)
     return sequence.replace(confidence=None)  # the rows hold none
 
