@@ -11,6 +11,7 @@ from skeletonllm.cli.errors import USER_ERRORS, describe_error, exit_code
 COMMANDS = {
     "render": "skeletonllm.cli.render",
     "inspect": "skeletonllm.cli.inspect",
+    "convert": "skeletonllm.cli.convert",
     "pack": "skeletonllm.cli.pack",
     "train": "skeletonllm.cli.train",
     "plan": "skeletonllm.cli.plan",

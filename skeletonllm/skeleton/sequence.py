@@ -98,6 +98,10 @@ class SkeletonSequence:
         """The first ``count`` persons."""
         return self._taken((slice(None), slice(count)))
 
+    def only_person(self, person: int) -> "SkeletonSequence":
+        """One person, counted from 0."""
+        return self._taken((slice(None), slice(person, person + 1)))
+
     def _taken(self, index: tuple[slice, ...]) -> "SkeletonSequence":
         arrays = {name: getattr(self, name) for name in ("joints", "valid", "rotations", "confidence")}
         return self.replace(**{name: None if array is None else array[index] for name, array in arrays.items()})

@@ -32,10 +32,12 @@ from skeletonllm.skeleton.formats import (
 from skeletonllm.skeleton.formats.coco_writer import write_coco
 from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, describe, is_text
 from skeletonllm.skeleton.formats.npz import write_npz
+from skeletonllm.skeleton.formats.writers import WRITERS, write_skeleton
 from skeletonllm.skeleton.sequence import SkeletonSequence
 
 __all__ = [
     "FORMATS",
+    "WRITERS",
     "Format",
     "SkeletonFormatError",
     "detect_format",
@@ -44,6 +46,7 @@ __all__ = [
     "read_skeleton",
     "write_coco",
     "write_npz",
+    "write_skeleton",
 ]
 
 HEAD_BYTES = 4096
