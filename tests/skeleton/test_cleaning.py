@@ -181,6 +181,15 @@ def test_fast_hands_are_no_outliers():
         assert not momentary_outliers(joints, known, 30.0, seconds=0.067, metres=0.1, acceleration=300.0).any()
 
 
+def test_outliers_of_long_recordings_are_found_where_they_are():
+    joints = np.zeros((2500, 1, 1, 3))
+    joints[[700, 1023, 1024, 2100], 0, 0, 2] = 1.0
+    found = momentary_outliers(
+        joints, np.ones((2500, 1, 1), bool), 1000.0, seconds=0.067, metres=0.1, acceleration=300.0
+    )
+    assert np.flatnonzero(found).tolist() == [700, 1023, 1024, 2100]
+
+
 def test_an_outlier_beside_a_gap_is_found_and_a_gap_makes_none():
     joints = np.zeros((40, 1, 1, 3))
     joints[:, 0, 0, 0] = 0.1 * np.arange(40)

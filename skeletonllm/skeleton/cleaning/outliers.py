@@ -4,6 +4,11 @@ import numpy as np
 
 from skeletonllm.skeleton.cleaning.gaps import fill_gaps
 
+# Medians over many frames take long. At 360 frames per second this still is a Kinect's two.
+MOST_FRAMES = 24
+# Frames whose windows are in memory at once.
+CHUNK = 1024
+
 
 def momentary_outliers(
     joints: np.ndarray, valid: np.ndarray, fps: float, seconds: float, metres: float, acceleration: float
@@ -25,7 +30,7 @@ def momentary_outliers(
     Returns:
         (T, ...) bool. The first and last r seconds of what is known of a joint have one side only and are not judged.
     """
-    reach = max(2, round(seconds * fps))
+    reach = min(max(2, round(seconds * fps)), MOST_FRAMES)
     outliers = np.zeros_like(valid)
     if len(joints) <= 2 * reach:
         return outliers
@@ -33,7 +38,8 @@ def momentary_outliers(
     path, on_path = fill_gaps(joints, valid, fps, np.inf)
     windows = np.lib.stride_tricks.sliding_window_view(path, 2 * reach + 1, axis=0)
     middle = slice(reach, len(joints) - reach)
-    distance = np.linalg.norm(path[middle] - np.median(windows, axis=-1), axis=-1)
+    chunks = [np.median(windows[start : start + CHUNK], axis=-1) for start in range(0, len(windows), CHUNK)]
+    distance = np.linalg.norm(path[middle] - np.concatenate(chunks), axis=-1)
     limit = metres + acceleration * (reach / fps) ** 2 / 8
     outliers[middle] = (distance > limit) & on_path[: -2 * reach] & on_path[2 * reach :] & valid[middle]
     return outliers
