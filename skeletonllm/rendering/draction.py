@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from skeleton_kernels import skin, splat
 from skeletonllm.rendering.camera import frame_clips
+from skeletonllm.rendering.completion import Means, complete, of_joints
 from skeletonllm.rendering.gaussians import REGIONS, GaussianTable, gaussian_table, stack_tables
 from skeletonllm.rendering.modulator import MODULATORS, Modulator
 from skeletonllm.rendering.weights import PUBLISHED_FORMAT, RENDERER_FORMAT, load_tensors, save_renderer_tensors
@@ -145,7 +147,7 @@ class DrAction(nn.Module):
             velocities: (B, N, P, J, 3) m/s; from ``from_published``: metres per four source frames.
             valid: (B, N, P, J) bool; what is not valid, or not finite, is not drawn.
             confidence: (B, N, P, J) in [0, 1]: the peak optical depth of a Gaussian is multiplied by that of the
-                joints it follows. None is like ones. Renderers from ``from_published`` ignore it.
+                joints it follows. NaN is zero, None is like ones. Renderers from ``from_published`` ignore it.
             image_size: pixels, one side of a square or (height, width).
             backend: ``auto``, ``reference``, ``cpu`` or ``triton``.
             topology: of all clips or of each; default: the registered topology with J joints.
@@ -166,13 +168,25 @@ class DrAction(nn.Module):
             valid = valid & joints.isfinite().all(-1) & velocities.isfinite().all(-1)
             joints = joints.masked_fill(~valid[..., None], 0.0)
             velocities = velocities.masked_fill(~valid[..., None], 0.0)
+            if confidence is not None:
+                confidence = confidence.float().nan_to_num(nan=0.0).clamp(0, 1)
             return self._draw(joints, velocities, valid, confidence, topologies, height, width, backend)
 
     def _draw(self, joints, velocities, valid, confidence, topologies, height, width, backend) -> torch.Tensor:
         samples = self.settings["samples_per_bone"]
-        table, present = stack_tables([gaussian_table(t, samples) for t in topologies], joints.device)
-        shift, intrinsics, distance = frame_clips(joints, valid, height, width, self.settings["follow"])
+        completions = [complete(t) for t in topologies]
+        table, present = stack_tables([gaussian_table(c.topology, samples) for c in completions], joints.device)
+        ends = Means.of([c.ends for c in completions], joints.device)
+        in_view = (valid, joints) if ends is None else ends.append(valid, joints)
+        shift, intrinsics, distance = frame_clips(*reversed(in_view), height, width, self.settings["follow"])
         joints = joints + shift[:, :, None, None]
+        inferred = Means.of([c.inferred for c in completions], joints.device)
+        if inferred is not None:
+            # What a topology has itself ends where the padding begins; what was inferred comes behind that.
+            own = joints.new_tensor([t.num_joints for t in topologies], dtype=torch.long)[:, None, None]
+            index = torch.where(table.skin_index < own, table.skin_index, table.skin_index + joints.shape[3] - own)
+            table = replace(table, skin_index=index)
+            valid, joints, velocities, confidence = inferred.append(valid, joints, velocities, confidence)
         drawn = of_joints(valid, table.skin_index).all(-1) & present[:, None, None]
         positions, motions, depths = skin(
             joints, velocities, table.skin_index, table.skin_weight, distance, DEPTH_SPAN, backend=backend
@@ -180,7 +194,7 @@ class DrAction(nn.Module):
         centred = positions - distance[:, None, None, None, None] * positions.new_tensor([0.0, 0.0, 1.0])
         colors, opacities = self._appearance(centred, motions, depths, drawn, table)
         if confidence is not None:
-            opacities = opacities * skinned_confidence(confidence.float(), table)
+            opacities = opacities * skinned_confidence(confidence, table)
         scales = table.scales[:, None, None].expand_as(opacities)
         # All persons of a frame are composited together.
         images = splat(
@@ -222,15 +236,9 @@ class DrAction(nn.Module):
         )  # fmt: skip
 
 
-def of_joints(values: torch.Tensor, skin_index: torch.Tensor) -> torch.Tensor:
-    """What belongs to the two joints of each Gaussian: (B, N, P, J) by (B, K, 2) to (B, N, P, K, 2)."""
-    clip = torch.arange(len(values), device=values.device)[:, None, None]
-    return values.permute(0, 3, 1, 2)[clip, skin_index].movedim((3, 4), (1, 2))
-
-
 def skinned_confidence(confidence: torch.Tensor, table: GaussianTable) -> torch.Tensor:
-    """(B, N, P, J) of joints to (B, N, P, K) of Gaussians, in [0, 1]; what is not a number counts as zero."""
-    first, second = of_joints(confidence.nan_to_num(nan=0.0).clamp(0, 1), table.skin_index).unbind(-1)
+    """(B, N, P, J) of joints to (B, N, P, K) of Gaussians."""
+    first, second = of_joints(confidence, table.skin_index).unbind(-1)
     # A sum of two weighted ones need not be one.
     return torch.lerp(first, second, table.skin_weight[:, None, None, :, 1])
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import torch
 
+from skeletonllm.rendering.completion import FACE
 from skeletonllm.skeleton.topology import Topology
 
 # Body part and side: what the renderer's features are indexed by.
@@ -24,9 +25,9 @@ PART_SCALE = {
     "hand": 0.030, "thigh": 0.050, "shin": 0.040, "foot": 0.034,
 }  # fmt: skip
 SKULL_SCALE = 0.075  # the joint that stands for the whole skull
-SKULLS = ("head", "nose")
-FACE_SCALE = 0.030  # eyes, ears and mouth, where a topology has them, and what leads to them
-FACE = ("_eye", "_eye_inner", "_eye_outer", "_ear", "_mouth")
+SKULLS = ("head", "nose")  # the first of them that there is
+FACE_SCALE = 0.012  # eyes, ears and mouth, where a topology has them, and what leads to them
+NOSE_SCALE = 0.030  # beside a skull
 EDGE_SCALE = 0.022  # knuckles, heel and small toe: the edges of a hand or a foot
 EDGES = ("_index", "_pinky", "_heel", "_small_toe")
 
@@ -80,9 +81,11 @@ def gaussian_table(topology: Topology, samples_per_bone: int) -> GaussianTable:
             fraction = sample / (samples_per_bone + 1)
             rows.append(((a, b), fraction, distal, fraction if distal == b else 1.0 - fraction))
     scales = [_scale(topology, distal) for _, _, distal, _ in rows]
-    for joint, name in enumerate(topology.joints):
-        if name in SKULLS:
-            scales[joint] = SKULL_SCALE
+    nose, skull = topology.find("nose"), topology.find(*SKULLS)
+    if nose is not None:
+        scales[nose] = NOSE_SCALE
+    if skull is not None:
+        scales[skull] = SKULL_SCALE
     fraction = torch.tensor([fraction for _, fraction, _, _ in rows])
     return GaussianTable(
         skin_index=torch.tensor([pair for pair, _, _, _ in rows]),

@@ -13,7 +13,8 @@ from torch.nn.functional import interpolate
 
 from skeleton_kernels import skin, splat_bones
 from skeletonllm.rendering.camera import published_intrinsics
-from skeletonllm.rendering.draction import DrAction, of_joints
+from skeletonllm.rendering.completion import of_joints
+from skeletonllm.rendering.draction import DrAction
 from skeletonllm.rendering.gaussians import GaussianTable, stack_tables
 from skeletonllm.rendering.weights import load_published_tensors, save_published_tensors
 from skeletonllm.skeleton.topologies import KINECT_V2, SMPL_22

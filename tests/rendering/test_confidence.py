@@ -87,7 +87,8 @@ def test_less_confidence_is_fainter_and_zero_is_absent(renderer):
 
 
 def test_only_the_doubted_arm_fades(renderer):
-    sure, unsure = draw(renderer, waving()), draw(renderer, doubted(waving(), 0.1, "left_wrist", "left_elbow"))
+    clip = waving(label="raise both arms")
+    sure, unsure = draw(renderer, clip), draw(renderer, doubted(clip, 0.1, "left_wrist", "left_elbow"))
     changed = (sure - unsure)[0].abs().amax((0, 1)) > 1 / 255
     # Facing the camera the left arm is on the right of the picture.
     assert changed[:, SIZE // 2 :].sum() > 20 and not changed[:, : SIZE // 2 - 2].any()
