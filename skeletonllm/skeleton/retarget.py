@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skeletonllm.skeleton.cleaning.cleaner import is_flat
 from skeletonllm.skeleton.placement import LIMBS, LONGEST_PERCENTILE, body_size
 from skeletonllm.skeleton.proportions import rest_positions
 from skeletonllm.skeleton.retarget_rules import RULES, SEGMENTS
@@ -25,8 +26,6 @@ PARENT_WEIGHT = 0.02
 # Joints whose second moment is below this share of the first, about 3 % of the extent, are a line: any turn about it
 # fits. A bone that hangs on another one counts as such when it is folded back upon it by more than 162 degrees.
 LINE = 0.001
-# Points of a picture lie in one plane, to within the rounding of float32 at some metres.
-PLANE_METRES = 1e-5
 # Someone who faces the camera, whose left is at -X, seen from a T-pose whose left is at +x.
 FACING_CAMERA = np.diag([-1.0, 1.0, -1.0])
 
@@ -120,8 +119,7 @@ class _Body:
         self.valid = {name: sequence.valid[:, :, index] for index, name in enumerate(names)}
         self.confidence = {name: confidence[:, :, index] for index, name in enumerate(names)}
         self.given = frozenset(names)
-        depths = joints[sequence.valid][:, 2]
-        self.flat = depths.size > 0 and bool(np.ptp(depths) < PLANE_METRES)
+        self.flat = is_flat(joints, sequence.valid)
         self.sizes = _sizes(joints, sequence.valid, sequence.topology, self.flat)
         self.turns: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
