@@ -51,7 +51,7 @@ __all__ = [
 
 HEAD_BYTES = 4096
 # Files that stand beside recordings of any format.
-GENERAL_COMPANIONS = ("readme*", "licen[cs]e*", "*.md", "*.parquet")
+GENERAL_COMPANIONS = ("readme*", "licen[cs]e*", "*.md", "index.csv", "*.parquet", "*.tar", "*.tar.*", "*.zip")
 
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
@@ -142,9 +142,10 @@ def read_recordings(path: str | Path, format: str | None = None) -> dict[str, Ca
 
 def is_companion(path: str | Path) -> bool:
     """Whether a file is, by its name, no recording but belongs to some, such as a list of labels."""
-    name = Path(path).name.lower()
-    patterns = [pattern.lower() for format in FORMATS.values() for pattern in format.companions]
-    return any(fnmatchcase(name, pattern) for pattern in (*GENERAL_COMPANIONS, *patterns))
+    parts = [part.lower() for part in Path(path).parts[-2:]]
+    names = {parts[-1], "/".join(parts)} if parts else set()
+    patterns = (*GENERAL_COMPANIONS, *(pattern for format in FORMATS.values() for pattern in format.companions))
+    return any(fnmatchcase(name, pattern.lower()) for name in names for pattern in patterns)
 
 
 def _split_name(path: Path) -> tuple[Path, str | None]:

@@ -52,8 +52,8 @@ class Format:
         recordings: for files that may hold several recordings: path -> what reads each of them, by its name within
             the file; raises SkeletonFormatError. ``read`` then reads the whole, or the only one (see ``only``). None
             at all means that the file belongs to a recording which another file begins.
-        companions: patterns (as of ``fnmatch``) of the names of files that belong to such recordings and are none
-            themselves, such as lists of labels.
+        companions: patterns (as of ``fnmatch``) of the names of files, or of ``FOLDER/NAME``, that belong to such
+            recordings and are none themselves, such as lists of labels.
     """
 
     name: str
@@ -105,7 +105,7 @@ def describe(head: bytes) -> str:
     if not head:
         return "an empty file"
     if re.match(rb"\x80[\x02-\x05]|[c(]\w*copyreg|\(dp0|\(lp0", head):
-        return "a Python pickle (never opened: unpickling can run any program)"
+        return "a Python pickle (not unpickled: that can run any program)"
     if head.startswith(b"\x89HDF") or head.startswith(b"MATLAB 7.3"):
         return "an HDF5 file"
     if head.startswith(b"PK"):

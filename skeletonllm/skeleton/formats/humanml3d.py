@@ -108,4 +108,11 @@ def sniff(head: bytes, path: Path) -> bool:
     return shape is not None and is_shape(shape)
 
 
-FORMAT = Format("humanml3d", "HumanML3D .npy, (T, 22, 3) joints or (T, 263) features", (".npy",), sniff, read)
+FORMAT = Format(
+    "humanml3d",
+    "HumanML3D .npy, (T, 22, 3) joints or (T, 263) features",
+    (".npy",),
+    sniff,
+    read,
+    companions=("mean.npy", "std.npy", "texts/*.txt"),
+)

@@ -52,4 +52,11 @@ def sniff(head: bytes, path: Path) -> bool:
     return "d_skel" in variable_names(head, path)
 
 
-FORMAT = Format("utd_mhad", "UTD-MHAD MATLAB 5 file, d_skel (20, 3, T) in metres", (".mat",), sniff, read)
+FORMAT = Format(
+    "utd_mhad",
+    "UTD-MHAD MATLAB 5 file, d_skel (20, 3, T) in metres",
+    (".mat",),
+    sniff,
+    read,
+    companions=("skeleton_joint_order*",),
+)
