@@ -253,6 +253,12 @@ def test_damaged_content_is_refused(write, content, match):
     refuse(write(content), match, format="coco")
 
 
+def test_lists_that_would_fill_the_memory_are_refused_unparsed(tmp_path):
+    path = tmp_path / "keypoints.json"
+    path.write_bytes(b"[" + b"[]," * 9_000_000 + b"[]]")
+    refuse(path, "parsed", format="coco")
+
+
 def test_a_file_of_other_annotations_is_refused_with_a_reason(write):
     boxes = {"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [{"image_id": 1, "bbox": [0, 0, 5, 5]}]}
     assert "keypoints" in refuse(write(boxes)).expected

@@ -7,7 +7,7 @@ import pytest
 from bad_files import refuse
 from estimated_points import HEIGHT, WIDTH, assert_same_but_for_size, compare, performance, pixels, place
 
-from skeletonllm.skeleton.formats import detect_format, read_skeleton
+from skeletonllm.skeleton.formats import detect_format, mediapipe, read_skeleton
 from skeletonllm.skeleton.formats.picture_shape import SHAPES, fit_shape
 from skeletonllm.skeleton.topologies import MEDIAPIPE_33
 
@@ -241,6 +241,14 @@ def test_bytes_that_are_no_text_are_refused(write_csv):
     path = write_csv(landmarks()[1])
     path.write_bytes(path.read_bytes() + b"\xff\xfe")
     refuse(path, "byte 0xff", format="mediapipe")
+
+
+def test_a_table_of_too_many_frames_is_refused(write_csv, monkeypatch):
+    path = write_csv(landmarks()[1][:11])
+    monkeypatch.setattr(mediapipe, "MAX_FRAMES", 11)
+    assert read_skeleton(path).num_frames == 11
+    monkeypatch.setattr(mediapipe, "MAX_FRAMES", 10)
+    refuse(path, "10 frames")
 
 
 @pytest.mark.parametrize(

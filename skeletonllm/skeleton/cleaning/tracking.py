@@ -1,6 +1,7 @@
 """Who is who from frame to frame, and where the sensor lost a body for a moment."""
 
 from collections.abc import Sequence
+from math import dist
 
 import numpy as np
 
@@ -37,11 +38,14 @@ def track_bodies(frames: np.ndarray, body_ids: Sequence[int], centres: np.ndarra
     alive: list[int] = []  # persons seen within LINK_SECONDS
     taken: set[int] = set()  # persons found in the present frame
 
+    # Single elements of lists are reached ten times as fast as those of arrays.
+    places, times = centres.tolist(), frames.tolist()
+
     def distance(detection: int, person: int) -> float:
-        return float(np.linalg.norm(centres[detection] - centres[last[person]]))
+        return dist(places[detection], places[last[person]])
 
     def seconds_since(detection: int, person: int) -> float:
-        return float(frames[detection] - frames[last[person]]) / fps
+        return (times[detection] - times[last[person]]) / fps
 
     def is_near(detection: int, person: int) -> bool:
         reach = LINK_METRES + LINK_METRES_PER_SECOND * seconds_since(detection, person)
@@ -62,9 +66,10 @@ def track_bodies(frames: np.ndarray, body_ids: Sequence[int], centres: np.ndarra
             unique = ids.count(body_ids[detection]) == 1
             if person is not None and person not in taken and unique and is_near(detection, person):
                 assign(detection, person)
-        rest = [(distance(d, person), d, person) for d in here if persons[d] < 0 for person in alive]
-        for _, detection, person in sorted(rest):
-            if persons[detection] < 0 and person not in taken and is_near(detection, person):
+        rest, free = [d for d in here if persons[d] < 0], [person for person in alive if person not in taken]
+        near = [(distance(d, person), d, person) for d in rest for person in free if is_near(d, person)]
+        for _, detection, person in sorted(near):
+            if persons[detection] < 0 and person not in taken:
                 assign(detection, person)
         for detection in here:
             if persons[detection] < 0:

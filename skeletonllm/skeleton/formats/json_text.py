@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from skeletonllm.skeleton.formats.common import SkeletonFormatError, describe, read_bytes, short
+from skeletonllm.skeleton.formats.common import SkeletonFormatError, check_size, describe, read_bytes, short
 
-# Parsed JSON takes some twenty times its size in memory, empty lists even more.
 MAX_JSON_BYTES = 2**25
+# What a parsed file takes in memory, by what stands in it: lists, mappings, and other values, each behind a comma.
+MAX_PARSED_BYTES = 2**29
+_PARSED_BYTES = {b"[": 100, b"{": 260, b",": 40}
 MAX_TEXT = 200
 _NUMBERS = {int, float, type(None)}
 
@@ -25,6 +27,7 @@ def load_json(path: Path, expected: str) -> Any:
         SkeletonFormatError: too large, no JSON, or nested beyond reason.
     """
     data = read_bytes(path, MAX_JSON_BYTES)
+    check_size(path, sum(size * data.count(sign) for sign, size in _PARSED_BYTES.items()), "parsed", MAX_PARSED_BYTES)
     try:
         return json.loads(data)
     except json.JSONDecodeError as error:
