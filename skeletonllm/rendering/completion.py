@@ -21,16 +21,14 @@ FACE = ("_eye", "_eye_inner", "_eye_outer", "_ear", "_mouth")  # what their name
 _HIPS, _SHOULDERS, _EARS = (("left_" + name, "right_" + name) for name in ("hip", "shoulder", "ear"))
 # How far up from the hips to the shoulders these joints of a Kinect are, in the proportions of our synthetic bodies.
 _SPINE_HEIGHT, _CHEST_HEIGHT = 0.35, 0.92
-# Inferred joints as weighted means: name, weight, and whether the mean is unknown without it.
+# Inferred joints as weighted means of pairs of joints: (pair, weight, whether it is unknown without either of them).
+# One of a pair is enough: mostly the other is hidden behind the body, so that in the picture both are at one place.
 _MEANS = {
-    "pelvis": [(hip, 0.5, True) for hip in _HIPS],
-    "spine": [(hip, (1 - _SPINE_HEIGHT) / 2, True) for hip in _HIPS]
-    + [(shoulder, _SPINE_HEIGHT / 2, True) for shoulder in _SHOULDERS],
-    "chest": [(hip, (1 - _CHEST_HEIGHT) / 2, False) for hip in _HIPS]
-    + [(shoulder, _CHEST_HEIGHT / 2, True) for shoulder in _SHOULDERS],
-    "head": [(ear, 0.5, False) for ear in _EARS],
+    "pelvis": [(_HIPS, 1.0, True)],
+    "spine": [(_HIPS, 1 - _SPINE_HEIGHT, True), (_SHOULDERS, _SPINE_HEIGHT, True)],
+    "chest": [(_SHOULDERS, _CHEST_HEIGHT, True), (_HIPS, 1 - _CHEST_HEIGHT, False)],
+    "head": [(_EARS, 1.0, True)],
 }
-
 # How far a limb goes on beyond its last joint, as a part of the bone before that joint.
 _END_OF_LIMB = {
     "hand_tip": [
@@ -42,8 +40,8 @@ _END_OF_LIMB = {
 }
 
 Bone = tuple[str, str]
-Mean = tuple[tuple[int, float, bool], ...]
-"""Joints, by index, with their weights, and whether the mean is unknown without them."""
+Mean = tuple[tuple[tuple[int, int], float, bool], ...]
+"""Pairs of joints, by index, with their weights, and whether the mean is unknown without either of them."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,10 @@ def complete(topology: Topology) -> Completion:
         parts=(*topology.parts, *("head" if name == "head" else "torso" for name in inferred)),
         sides=(*topology.sides, *("centre" for _ in inferred)),
     )
-    means = (tuple((joints.index(name), weight, required) for name, weight, required in _MEANS[n]) for n in inferred)
+    means = (
+        tuple(((joints.index(left), joints.index(right)), *rest) for (left, right), *rest in _MEANS[name])
+        for name in inferred
+    )
     return Completion(drawn, tuple(means), ends)
 
 
@@ -112,7 +113,7 @@ def _ends(topology: Topology) -> Iterator[Mean]:
             known = [way for way in places if None not in way]
             if topology.find(f"{side}_{end}") is None and known:
                 last, before, more = known[0]
-                yield (last, 1 + more, True), (before, -more, True)
+                yield ((last, last), 1 + more, True), ((before, before), -more, True)
 
 
 def _skull(joint: str, other: str) -> str:
@@ -147,10 +148,10 @@ def _parents(topology: Topology, count: int, root: int, bones: Iterable[tuple[in
 
 @dataclass(frozen=True)
 class Means:
-    """Joints of B clips that follow from others: V at most, each from S at most.
+    """Joints of B clips that follow from others: V at most, each from S pairs at most.
 
     Args:
-        index: (B, V, S) int64 joints.
+        index: (B, V, S, 2) int64 joints.
         weight: (B, V, S) float32, zero for padding.
         required: (B, V, S) bool.
     """
@@ -166,19 +167,23 @@ class Means:
         if not most:
             return None
         widest = max(len(mean) for clip in means for mean in clip)
-        nothing = (0, 0.0, False)
+        nothing = ((0, 0), 0.0, False)
         rows = [
             [[*mean, *[nothing] * (widest - len(mean))] for mean in clip] + [[nothing] * widest] * (most - len(clip))
             for clip in means
         ]
-        table = torch.tensor(rows, dtype=torch.float64, device=device)
-        return cls(table[..., 0].long(), table[..., 1].float(), table[..., 2].bool())
+        numbers = [[[(*pair, weight, required) for pair, weight, required in mean] for mean in clip] for clip in rows]
+        table = torch.tensor(numbers, dtype=torch.float64, device=device)
+        return cls(table[..., :2].long(), table[..., 2].float(), table[..., 3].bool())
 
     def append(self, valid: torch.Tensor, *values: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
         """(B, N, P, J) bool and values (B, N, P, J) or (B, N, P, J, 3), to the same of J + V joints; None stays."""
-        known = of_joints(valid, self.index)
-        enough = (known | ~self.required[:, None, None]).all(-1, keepdim=True)
-        weights = self.weight[:, None, None] * known * enough
+        index = self.index.flatten(2)
+        known = of_joints(valid, index).unflatten(-1, self.index.shape[2:])
+        count = known.sum(-1)
+        enough = ((count > 0) | ~self.required[:, None, None]).all(-1)
+        share = self.weight[:, None, None] * enough[..., None] / count.clamp(min=1)
+        weights = (share[..., None] * known).flatten(4)
         total = weights.sum(-1, keepdim=True)
         weights = weights / total.clamp(min=1e-6)
 
@@ -186,7 +191,7 @@ class Means:
             # Elementwise, because products of matrices may be rounded to ten bits on GPUs; about the first, because the
             # mean of ones is then one to the last bit.
             shares = weights if value.ndim == 4 else weights[..., None]
-            sources = of_joints(value, self.index)
+            sources = of_joints(value, index)
             first = sources[:, :, :, :, 0]
             return torch.cat([value, first + (shares * (sources - first.unsqueeze(4))).sum(4)], dim=3)
 
