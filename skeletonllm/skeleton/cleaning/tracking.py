@@ -96,6 +96,8 @@ def momentary_jumps(frames: np.ndarray, centres: np.ndarray, fps: float) -> np.n
     Returns:
         (D,) bool.
     """
+    if np.linalg.norm(np.ptp(centres, axis=0)) <= LINK_METRES:
+        return np.zeros(len(frames), bool)  # medians lie within the box around all places, and nowhere in it is far away
     reach = round(JUMP_HALF_WINDOW_SECONDS * fps)
     medians, rest = np.empty_like(centres), np.arange(len(frames))
     width = 2 * reach + 1
