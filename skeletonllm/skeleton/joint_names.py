@@ -31,7 +31,7 @@ _SIDED = tuple((words.split(), joints.split()) for words, joints in (
     ("collar clavicle collarbone scapula", "collar"),
     ("hip", "hip"),
     ("arm", "shoulder elbow"),
-    ("shoulder", "shoulder collar"),
+    ("shoulder shldr", "shoulder collar"),
     ("leg", "hip knee"),
     ("hand", "wrist hand"),
     ("palm", "hand"),
@@ -161,7 +161,9 @@ class _Names:
                 chain.insert(0, top)
             top = self.parents[top]
         if len(chain) == 1:
-            self._claim(chain[0], "chest" if self.meaning[chain[0]] in _CHEST else "spine")
+            own = "_".join(self.words[chain[0]])
+            usual = "chest" if self.meaning[chain[0]] in _CHEST else "spine"
+            self._claim(chain[0], own if own in _CENTRE_JOINTS else usual)
         elif chain:
             self._claim(chain[-1], "chest")
             self._claim(chain[0], "spine")
@@ -177,7 +179,8 @@ class _Names:
             fingers = [i for i in first if self.meaning[i] != "thumb"]
             if len(fingers) > 1:
                 fingers = [i for i in fingers if self.meaning[i] == "middle"]
-            if len(fingers) == 1:
+            palm = self._claimed.get((side, "hand"))
+            if len(fingers) == 1 and palm in (None, self.parents[fingers[0]]):
                 chain = self._chain(fingers[0])
                 if not self.is_end[chain[0]]:
                     self._claim(chain[0], "hand")
@@ -245,16 +248,15 @@ def _unique_names(tree: _Names, sides: list[str]) -> tuple[str, ...]:
 
 
 def topology_from_names(
-    prefix: str, names: Sequence[str], parents: Sequence[int], ends: Sequence[int] = ()
+    names: Sequence[str], parents: Sequence[int], ends: Sequence[int] = ()
 ) -> tuple[Topology, tuple[int, ...]]:
     """The topology that a file's joint tree makes.
 
     A root without a meaning of its own above the pelvis is left out, and so are end sites that end neither head, hand
-    nor foot. A tree that is one of the registered topologies by names and parents is that topology.
+    nor foot. A tree that is one of the registered topologies by names and parents is that topology; any other is named
+    by the number of its joints and a digest of the tree, so that it has the same name everywhere.
 
     Args:
-        prefix: begins the name of a topology that is not registered; the number of joints and a digest follow, so the
-            same tree has the same name everywhere.
         names: of the file, each parent before its children.
         parents: indices into ``names``, -1 for the root.
         ends: which of them are end sites; these have the names of the joints whose bones they end.
@@ -262,12 +264,12 @@ def topology_from_names(
     Returns:
         the topology, and for each of its joints the index into ``names``.
     """
-    return _topology(prefix, tuple(names), tuple(parents), tuple(ends))
+    return _topology(tuple(names), tuple(parents), tuple(ends))
 
 
 @lru_cache(maxsize=64)
 def _topology(
-    prefix: str, names: tuple[str, ...], parents: tuple[int, ...], ends: tuple[int, ...]
+    names: tuple[str, ...], parents: tuple[int, ...], ends: tuple[int, ...]
 ) -> tuple[Topology, tuple[int, ...]]:
     kept = list(range(_first_joint(names, parents), len(names)))
     tree = _subtree(names, parents, ends, kept)
@@ -288,7 +290,7 @@ def _topology(
                 return topology, tuple(kept[i] for i in order)
     bones = tuple((parent, joint) for joint, parent in enumerate(tree.parents) if parent != ROOT)
     digest = hashlib.sha256(repr((joints, tree.parents, parts, sides)).encode()).hexdigest()[:8]
-    name = f"{prefix}_{len(joints)}_{digest}"
+    name = f"rig_{len(joints)}_{digest}"
     return Topology(name, joints, tuple(tree.parents), bones, tuple(parts), tuple(sides)), tuple(kept)
 
 

@@ -13,10 +13,11 @@ from skeletonllm.skeleton.formats.acclaim_skeleton import (
     read_acclaim_skeleton,
 )
 from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, is_number, read_bytes, short
-from skeletonllm.skeleton.formats.mocap import blocks_of_words, check_length, place_recording, pose, turns
+from skeletonllm.skeleton.formats.mocap import blocks_of_words, check_length, place_recording, pose, rest_pose, turns
 from skeletonllm.skeleton.joint_names import topology_from_names
 from skeletonllm.skeleton.placement import body_size
 from skeletonllm.skeleton.sequence import SkeletonSequence
+from skeletonllm.skeleton.topology import Topology
 
 FPS = 120.0
 INCH = 0.0254
@@ -37,25 +38,27 @@ _ENDS = {
     }.items()
 }  # fmt: skip
 
-_START = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*:(?:FULLY-SPECIFIED|DEGREES|RADIANS)\b", re.IGNORECASE)
+# What stands before the first frame ends within this.
+HEADER_BYTES = 2**16
+
+# Comments, and the first keyword. The repetition never gives back what it took: that could be any number of lines.
+_START = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\r?\n)*+[ \t]*:(?:FULLY-SPECIFIED|DEGREES|RADIANS)\b", re.IGNORECASE)
 _HDM05 = re.compile(r"HDM_[a-z]+_(?P<label>.+)_\d+_(?P<fps>\d{2,3})", re.IGNORECASE)
 
 
 def read(path: Path) -> SkeletonSequence:
     """Read one recording with the skeleton that belongs to it."""
     data = read_bytes(path)
-    if not _START.match(data):
+    if not _START.match(data, 0, HEADER_BYTES):
         raise SkeletonFormatError(path, "line 1", short(data[:40].strip()), ":FULLY-SPECIFIED, :DEGREES or :RADIANS")
     skeleton_path = find_skeleton(path)
     skeleton = read_acclaim_skeleton(skeleton_path)
-    angle, start = _header(data, skeleton)
+    angle, start = _header(path, data, skeleton)
     layout, values = _values(path, data, start, skeleton)
-    topology, order = topology_from_names(
-        "acclaim", [_ENDS.get(name.lower(), name) for name in skeleton.names], skeleton.parents
-    )
+    topology, order = topology_from_names([_ENDS.get(name.lower(), name) for name in skeleton.names], skeleton.parents)
     kept = list(order)
     joints = _positions(skeleton, layout, values, angle)[:, kept]
-    rest = _rest(skeleton)[kept]
+    rest = rest_pose(skeleton.ends, skeleton.parents)[kept]
     name = _HDM05.fullmatch(path.stem)
     fps = float(name["fps"]) if name else FPS
     unit, note = _unit(skeleton, joints, topology)
@@ -91,18 +94,18 @@ def find_skeleton(path: Path) -> Path:
     return best[0]
 
 
-def _header(data: bytes, skeleton: AcclaimSkeleton) -> tuple[float, int]:
+def _header(path: Path, data: bytes, skeleton: AcclaimSkeleton) -> tuple[float, int]:
     """Radians per unit of the angles, and where the first frame begins."""
     in_degrees, position = skeleton.in_degrees, 0
-    while True:
-        end = data.find(b"\n", position)
-        end = len(data) if end < 0 else end
-        line = data[position:end].strip()
-        if line and not line.startswith((b"#", b":")) or position >= len(data):
+    for line in data[:HEADER_BYTES].splitlines(keepends=True):
+        words = line.split()
+        if words and not words[0].startswith((b"#", b":")):
             return (np.pi / 180 if in_degrees else 1.0), position
-        if line.upper() in (b":DEGREES", b":RADIANS"):
-            in_degrees = line.upper() == b":DEGREES"
-        position = end + 1
+        if words and words[0].upper() in (b":DEGREES", b":RADIANS"):
+            in_degrees = words[0].upper() == b":DEGREES"
+        position += len(line)
+    found = f"no frame in the first {min(len(data), HEADER_BYTES):,} bytes"
+    raise SkeletonFormatError(path, "header", found, "the number of the first frame")
 
 
 def _layout(path: Path, words: list[bytes], skeleton: AcclaimSkeleton) -> list[tuple[int, bytes]]:
@@ -199,16 +202,7 @@ def _positions(
     return pose(len(values), skeleton.parents, frames)
 
 
-def _rest(skeleton: AcclaimSkeleton) -> np.ndarray:
-    """(N, 3) where the bones end when nothing is turned."""
-    places = skeleton.ends.copy()
-    with np.errstate(over="ignore", invalid="ignore"):
-        for node, parent in enumerate(skeleton.parents[1:], start=1):
-            places[node] += places[parent]
-    return places
-
-
-def _unit(skeleton: AcclaimSkeleton, joints: np.ndarray, topology) -> tuple[float | None, tuple[str, ...]]:
+def _unit(skeleton: AcclaimSkeleton, joints: np.ndarray, topology: Topology) -> tuple[float | None, tuple[str, ...]]:
     """Metres per unit if what the file states is credible, and a note; None: to be detected.
 
     A length of 0.45 stands for units of 1 / 0.45 inches (mocap.cs.cmu.edu, "CMU graphics lab motion capture database:
@@ -217,8 +211,7 @@ def _unit(skeleton: AcclaimSkeleton, joints: np.ndarray, topology) -> tuple[floa
     if skeleton.length is None or not 1e-6 < skeleton.length < 1e6:
         return None, ()
     unit = INCH / skeleton.length
-    with np.errstate(all="ignore"):
-        size = body_size(joints[:, None], np.isfinite(joints[:, None]).all(-1), topology)
+    size = body_size(joints[:, None], np.isfinite(joints[:, None]).all(-1), topology)
     if size is None or not 1 / CREDIBLE < size * unit < CREDIBLE:
         return None, (f"length unit {skeleton.length:g} of the skeleton is not credible",)
     return unit, (f"unit: {100 * unit:.4g} cm, as the skeleton states (length {skeleton.length:g})",)

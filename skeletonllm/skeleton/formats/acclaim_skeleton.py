@@ -18,7 +18,7 @@ ROOT_NAME = "root"
 
 @dataclass(frozen=True)
 class AcclaimSkeleton:
-    """N bones, the root first and each behind its parent.
+    """N bones, the root first and each followed by all that hang on it.
 
     Args:
         names: of the bones; the first is ``root``.
@@ -164,13 +164,15 @@ def read_acclaim_skeleton(path: Path) -> AcclaimSkeleton:
     """Read an .asf file. Raises SkeletonFormatError that names the line."""
     parser = _Parser(path)
     parser.parse()
-    names, parents = [ROOT_NAME], [-1]
-    for index, name in enumerate(names):  # grows while it is walked
-        for child in parser.children.get(name, ()):
-            if child in names:
-                raise SkeletonFormatError(path, ":hierarchy", f"{short(child)} twice", "a tree of bones")
-            names.append(child)
-            parents.append(index)
+    names, parents = [], []
+    stack = [(ROOT_NAME, -1)]
+    while stack:
+        name, parent = stack.pop()
+        if name in names:
+            raise SkeletonFormatError(path, ":hierarchy", f"{short(name)} twice", "a tree of bones")
+        names.append(name)
+        parents.append(parent)
+        stack += [(child, len(names) - 1) for child in reversed(parser.children.get(name, ()))]
     if len(names) < 2:
         raise SkeletonFormatError(path, ":hierarchy", "no bone below root", "a tree of bones")
     bones = [parser.root, *(parser.bones[name] for name in names[1:])]

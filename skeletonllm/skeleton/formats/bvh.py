@@ -23,6 +23,7 @@ from skeletonllm.skeleton.formats.mocap import (
     nearest_kept,
     place_recording,
     pose,
+    rest_pose,
     turns,
 )
 from skeletonllm.skeleton.joint_names import topology_from_names
@@ -55,7 +56,6 @@ def read(path: Path) -> SkeletonSequence:
     apart = [node for node in range(len(hierarchy.parents)) if node not in same]
     above = nearest_kept(hierarchy.parents, same)
     topology, order = topology_from_names(
-        "bvh",
         [hierarchy.names[node] for node in apart],
         [apart.index(above[node]) if above[node] >= 0 else -1 for node in apart],
         [place for place, node in enumerate(apart) if node in hierarchy.ends],
@@ -73,7 +73,7 @@ def read(path: Path) -> SkeletonSequence:
     return place_recording(
         path,
         joints[first:],
-        _rest(hierarchy)[kept],
+        rest_pose(hierarchy.offsets, hierarchy.parents)[kept],
         topology,
         fps,
         label=label[1].replace("-", " ") if label else None,
@@ -175,15 +175,6 @@ def _same_places(hierarchy: Hierarchy, values: np.ndarray) -> set[int]:
             farthest[node, CHANNELS.index(channel)] = np.abs(values[:, column]).max()
     longest = np.abs(hierarchy.offsets).max()
     return {node for node in range(1, len(farthest)) if (farthest[node] <= SAME_PLACE * longest).all()}
-
-
-def _rest(hierarchy: Hierarchy) -> np.ndarray:
-    """(N, 3) where the nodes are when nothing is turned."""
-    places = hierarchy.offsets.copy()
-    with np.errstate(over="ignore", invalid="ignore"):
-        for node, parent in enumerate(hierarchy.parents[1:], start=1):
-            places[node] += places[parent]
-    return places
 
 
 def _frames_before(joints: np.ndarray, topology: Topology, fps: float) -> int:

@@ -108,8 +108,9 @@ def parse_hierarchy(path: Path, data: bytes) -> tuple[Hierarchy, int]:
         elif declared or not open_nodes:
             raise error(place, short(item[0].strip()), "'{' behind a joint")
         elif item["brace"] == "}":
-            if nodes[open_nodes.pop()].offset is None:
-                raise error(place, "the end of a joint without OFFSET", "OFFSET and three numbers")
+            node = nodes[open_nodes.pop()]
+            if node.offset is None:
+                raise error(place, f"the end of {short(node.name)} without OFFSET", "OFFSET and three numbers")
         else:
             node = nodes[open_nodes[-1]]
             if item["count"] is None:

@@ -181,9 +181,6 @@ def _hierarchy(names: list[str], parents: list[int], offsets: np.ndarray) -> lis
         lines.append(f"{indent}  CHANNELS 6 Xposition Yposition Zposition {rotations}")
         if joint not in parents:
             lines += [f"{indent}  End Site", f"{indent}  {{", f"{indent}    OFFSET 0 0 0", f"{indent}  }}"]
-        next_depth = -1
-        if joint + 1 < len(names):
-            following = parents[joint + 1]
-            next_depth = depths[following] + 1
-        lines += ["  " * level + "}" for level in range(depth, next_depth - 1, -1)]
+        following = 0 if joint + 1 == len(names) else depths[parents[joint + 1]] + 1
+        lines += ["  " * level + "}" for level in range(depth, following - 1, -1)]
     return lines

@@ -14,8 +14,8 @@ from skeletonllm.skeleton.topology import ROOT, Topology
 
 # Bodies with fingers and faces have some two hundred joints.
 MAX_NODES = 512
-# Joints times frames: two hours of 24 joints at 24 fps. The arrays of one reading stay below a gigabyte.
-MAX_JOINT_FRAMES = 4_000_000
+# Joints times frames: an hour of 27 joints at 30 frames per second. The arrays of one reading stay below a gigabyte.
+MAX_JOINT_FRAMES = 3_000_000
 # Bytes and joint-frames that are worked on at a time.
 BLOCK_BYTES = 2**20
 BLOCK_JOINT_FRAMES = 2**15
@@ -55,7 +55,7 @@ def pose(
     parents: Sequence[int],
     frames: Callable[[slice], tuple[np.ndarray, np.ndarray]],
 ) -> np.ndarray:
-    """Positions (T, N, 3) of the nodes of a tree.
+    """Positions (T, N, 3) of the nodes of a tree, NaN for what is no place.
 
     Args:
         num_frames: T.
@@ -64,11 +64,21 @@ def pose(
     """
     positions = np.empty((num_frames, len(parents), 3))
     step = max(1, BLOCK_JOINT_FRAMES // len(parents))
-    with np.errstate(invalid="ignore", over="ignore"):  # what is no place is masked later
+    with np.errstate(invalid="ignore", over="ignore"):
         for start in range(0, num_frames, step):
             block = slice(start, min(start + step, num_frames))
             positions[block] = forward_kinematics(*frames(block), parents)[0]
+        positions[~(np.abs(positions) < MAX_UNITS)] = np.nan
     return positions
+
+
+def rest_pose(offsets: np.ndarray, parents: Sequence[int]) -> np.ndarray:
+    """(N, 3) where the nodes are when nothing is turned; parents stand before their children."""
+    places = np.clip(offsets, -MAX_UNITS, MAX_UNITS)
+    for node, parent in enumerate(parents):
+        if parent != ROOT:
+            places[node] += places[parent]
+    return places
 
 
 def place_recording(
@@ -85,13 +95,12 @@ def place_recording(
     """The recording of one person, upright, in metres, in front of the camera and facing it at the start.
 
     Args:
-        joints: (T, J, 3) in the file's axes and unit.
+        joints: (T, J, 3) in the file's axes and unit, NaN where unknown.
         rest: (J, 3) the pose in which no joint is turned, likewise.
         unit: metres; None: detected.
     """
     joints = joints[:, None]
-    with np.errstate(invalid="ignore"):
-        valid = (np.abs(joints) < MAX_UNITS).all(-1)
+    valid = np.isfinite(joints).all(-1)
     up, note = _up_axis(rest, joints, valid, topology)
     placement = place_motion(joints, valid, topology, fps, up=up, unit=unit)
     bad = int((~valid).sum())
