@@ -97,7 +97,7 @@ def momentary_jumps(frames: np.ndarray, centres: np.ndarray, fps: float) -> np.n
         (D,) bool.
     """
     if np.linalg.norm(np.ptp(centres, axis=0)) <= LINK_METRES:
-        return np.zeros(len(frames), bool)  # medians lie within the box around all places, and nowhere in it is far away
+        return np.zeros(len(frames), bool)  # medians lie in the box around all places, where nothing is far away
     reach = round(JUMP_HALF_WINDOW_SECONDS * fps)
     medians, rest = np.empty_like(centres), np.arange(len(frames))
     width = 2 * reach + 1

@@ -159,8 +159,7 @@ def _ends_of_words(characters: np.ndarray) -> tuple[np.ndarray, int] | None:
     line_ends = np.count_nonzero(found == _LINE_END)
     if gaps[0] or np.count_nonzero(found == _SPACE) + line_ends != len(ends):
         return None
-    letters = characters > ord("9")
-    if letters.any() and not set(characters[letters].tolist()) <= set(b"eE"):
+    if characters.max() > ord("9") and not set(characters[characters > ord("9")].tolist()) <= set(b"eE"):
         return None
     return ends, line_ends
 
