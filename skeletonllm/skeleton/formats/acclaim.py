@@ -62,6 +62,10 @@ def read(path: Path) -> SkeletonSequence:
     name = _HDM05.fullmatch(path.stem)
     fps = float(name["fps"]) if name else FPS
     unit, note = _unit(skeleton, joints, topology)
+    moved = {index for index, _ in layout}
+    still = [bone for index, bone in enumerate(skeleton.names) if skeleton.freedoms[index] and index not in moved]
+    if still:
+        note += (f"bones without numbers left at rest ({len(still)}): {short(', '.join(still))[1:-1]}",)
     return place_recording(
         path,
         joints,
@@ -142,23 +146,23 @@ def _values(
             names = {1 + sum(widths[:place]): name for place, (_, name) in enumerate(layout)}
         whole = len(words) // width * width
         block = np.empty((len(words) // width, width - 1 - len(names)))
-        filled = 0
+        filled, bad = 0, []
         for column in range(1, width):
             entries = words[column:whole:width]
             if column in names:
-                bad = next((row for row, word in enumerate(entries) if word != names[column]), None)
-                expected = f"bone {names[column].decode('latin-1')!r}, as in the first frame"
-            else:
-                try:
-                    block[:, filled] = np.fromiter(map(float, entries), float, len(entries))
-                    bad = None
-                except ValueError:
-                    bad = next(row for row, word in enumerate(entries) if not is_number(word))
-                    expected = "a number for each freedom of the bone"
-                filled += 1
-            if bad is not None:
-                found = short(entries[bad].decode("latin-1"))
-                raise SkeletonFormatError(path, f"frame {count + bad + 1}", found, expected)
+                expected = f"bone {short(names[column].decode('latin-1'))}, as in the first frame"
+                bad += [(row, column, expected) for row, word in enumerate(entries) if word != names[column]][:1]
+                continue
+            try:
+                block[:, filled] = np.fromiter(map(float, entries), float, len(entries))
+            except ValueError:
+                row = next(row for row, word in enumerate(entries) if not is_number(word))
+                bad.append((row, column, "a number for each freedom of the bone"))
+            filled += 1
+        if bad:
+            row, column, expected = min(bad)
+            found = short(words[row * width + column].decode("latin-1"))
+            raise SkeletonFormatError(path, f"frame {count + row + 1}", found, expected)
         frames.append(block)
         count += len(block)
         check_length(path, "file", count, len(skeleton.names))
