@@ -6,8 +6,9 @@ from importlib.util import find_spec
 import torch
 from transformers import AutoModelForImageTextToText, InternVLConfig
 
+from skeletonllm.models.backbones.internvl import FRAME_TOKEN
 from skeletonllm.models.configuration import SkeletonLLMConfig
-from skeletonllm.models.processing import FRAME_TOKEN, SkeletonLLMProcessor
+from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.models.tiny import tiny_backbone, tiny_tokenizer
 from skeletonllm.skeleton.batch import ClipBatch

@@ -2,7 +2,8 @@
 
 from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 
-from skeletonllm.models.pixels import NORMALIZATIONS, pixel_family
+from skeletonllm.models.backbones import family_of
+from skeletonllm.models.pixels import NORMALIZATIONS
 
 
 class SkeletonLLMConfig(PretrainedConfig):
@@ -14,9 +15,12 @@ class SkeletonLLMConfig(PretrainedConfig):
         num_frames: frames per clip.
         image_size: pixels, the side of a rendered frame. Default: what the vision tower was made for.
         normalize: ``backbone`` or ``none``, see ``skeletonllm.models.pixels.frames_to_inputs``.
+        frame_layout: ``images`` or ``video``: how frames stand in the prompt and reach the tower, see
+            ``skeletonllm.models.backbones``.
 
     Raises:
-        ValueError: no backbone, one of an unsupported family, or an image size that its tower cannot take.
+        ValueError: no backbone, one of an unsupported family, a layout that the family does not have, or an image size
+            that its tower cannot take.
     """
 
     model_type = "skeletonllm"
@@ -28,6 +32,7 @@ class SkeletonLLMConfig(PretrainedConfig):
     num_frames: int = 12
     image_size: int | None = None
     normalize: str = "backbone"
+    frame_layout: str = "images"
 
     def __post_init__(self, **kwargs):
         if isinstance(self.backbone_config, dict):
@@ -43,7 +48,10 @@ class SkeletonLLMConfig(PretrainedConfig):
         if self.num_frames < 1:
             raise ValueError(f"num_frames is {self.num_frames}, expected at least 1")
         self.renderer = dict(self.renderer or {})
-        family = pixel_family(self.backbone_config)
+        family = family_of(self.backbone_config)
+        if self.frame_layout not in family.placeholders:
+            layouts = ", ".join(family.placeholders)
+            raise ValueError(f"frame_layout {self.frame_layout!r}: {family.model_type} has the layouts {layouts}")
         if self.image_size is None:
             self.image_size = family.native_image_size(self.backbone_config)
         family.tokens_per_frame(self.backbone_config, self.image_size)  # refuses a size that the tower cannot take
@@ -52,7 +60,12 @@ class SkeletonLLMConfig(PretrainedConfig):
     @property
     def tokens_per_frame(self) -> int:
         """Placeholder tokens that stand for one frame in the prompt."""
-        return pixel_family(self.backbone_config).tokens_per_frame(self.backbone_config, self.image_size)
+        return family_of(self.backbone_config).tokens_per_frame(self.backbone_config, self.image_size)
+
+    @property
+    def frame_token_id(self) -> int:
+        """The placeholder token."""
+        return family_of(self.backbone_config).placeholder_id(self.backbone_config, self.frame_layout)
 
     def get_text_config(self, *args, **kwargs) -> PretrainedConfig:
         """The language model's part, which caches and generation are sized by."""

@@ -8,6 +8,7 @@ import torch
 from transformers import AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import cached_file
 
+from skeletonllm.models.backbones import family_named, family_of
 from skeletonllm.models.configuration import SkeletonLLMConfig
 from skeletonllm.models.losses import IGNORED_LABEL
 from skeletonllm.models.packing import first_fit_decreasing, pack
@@ -15,25 +16,27 @@ from skeletonllm.skeleton.batch import ClipBatch
 from skeletonllm.skeleton.sequence import Clip, SkeletonSequence, sample_clip
 from skeletonllm.skeleton.transforms import face_camera
 
-FRAME_START, FRAME_TOKEN, FRAME_END = "<img>", "<IMG_CONTEXT>", "</img>"  # InternVL's
 SETTINGS_FILE = "processor_config.json"
 
 
 class SkeletonLLMProcessor:
     """Builds prompts around a tokenizer and its chat template.
 
-    A user turn is one line ``Frame1: <img><IMG_CONTEXT>...</img>`` per frame, then the question.
+    A user turn is what stands for the frames in the backbone's family (``skeletonllm.models.backbones``), such as a
+    line ``Frame1: <img><IMG_CONTEXT>...</img>`` per frame, then the question.
 
     Args:
-        tokenizer: with a chat template, InternVL's frame tokens, and the end of a turn as its ``eos_token``.
+        tokenizer: with a chat template, the family's frame tokens, and the end of a turn as its ``eos_token``.
         num_frames: frames that ``sample`` cuts a sequence to.
         tokens_per_frame: placeholder tokens of a frame, ``SkeletonLLMConfig.tokens_per_frame``.
         system: system message, or None for what the chat template does without one.
         face_camera: whether ``sample`` turns the first person to the camera, so that one action looks alike from
             every side of it.
+        family: of the backbone, by the ``model_type`` of its configuration.
+        frame_layout: as in ``SkeletonLLMConfig``.
 
     Raises:
-        ValueError: the tokenizer lacks one of these.
+        ValueError: the tokenizer lacks one of these; an unknown family.
     """
 
     def __init__(
@@ -43,9 +46,12 @@ class SkeletonLLMProcessor:
         tokens_per_frame: int = 256,
         system: str | None = None,
         face_camera: bool = False,
+        family: str = "internvl",
+        frame_layout: str = "images",
     ):
+        self.family = family_named(family)
         vocabulary = tokenizer.get_vocab()
-        lacking = [token for token in (FRAME_START, FRAME_TOKEN, FRAME_END) if token not in vocabulary]
+        lacking = [token for token in self.family.frame_tokens if token not in vocabulary]
         if lacking or tokenizer.chat_template is None or tokenizer.eos_token_id is None:
             lacking += ["a chat template"] * (tokenizer.chat_template is None)
             lacking += ["an end-of-turn token (eos_token)"] * (tokenizer.eos_token_id is None)
@@ -55,6 +61,7 @@ class SkeletonLLMProcessor:
         self.tokens_per_frame = tokens_per_frame
         self.system = system
         self.face_camera = face_camera
+        self.frame_layout = frame_layout
 
     @classmethod
     def for_model(
@@ -65,31 +72,46 @@ class SkeletonLLMProcessor:
         Raises:
             ValueError: model and tokenizer differ on the frame token.
         """
-        image_token = config.backbone_config.image_token_id
-        if tokenizer.convert_tokens_to_ids(FRAME_TOKEN) != image_token:
-            found = tokenizer.convert_tokens_to_ids(FRAME_TOKEN)
-            raise ValueError(f"the model's frame token is {image_token}, the tokenizer's {FRAME_TOKEN} is {found}")
-        return cls(tokenizer, config.num_frames, config.tokens_per_frame, **settings)
+        family, layout = family_of(config.backbone_config), config.frame_layout
+        token, expected = family.placeholders[layout], config.frame_token_id
+        if (found := tokenizer.convert_tokens_to_ids(token)) != expected:
+            raise ValueError(f"the model's frame token is {expected}, the tokenizer's {token} is {found}")
+        return cls(
+            tokenizer, config.num_frames, config.tokens_per_frame, family=family.model_type, frame_layout=layout,
+            **settings,
+        )  # fmt: skip
 
     def sample(self, sequence: SkeletonSequence, generator: torch.Generator | None = None) -> Clip:
         """Cut a sequence to ``num_frames`` frames, evenly, or at random within segments if a generator is given."""
         clip = sample_clip(sequence, self.num_frames, generator=generator)
         return face_camera(clip) if self.face_camera else clip
 
-    def prompt_text(self, question: str, num_frames: int) -> str:
-        """The conversation up to where the answer begins. Raises ValueError if the question holds frame tokens."""
-        for token in (FRAME_START, FRAME_TOKEN, FRAME_END):
+    def prompt_text(self, question: str, times: Sequence[float | None]) -> str:
+        """The conversation up to where the answer begins.
+
+        Args:
+            question: of the user.
+            times: for each frame its second in the recording, or None where nobody knows.
+
+        Raises:
+            ValueError: the question holds frame tokens; times are needed and not known.
+        """
+        for token in self.family.frame_tokens:
             if token in question:
                 raise ValueError(f"the question contains {token}, which stands for a frame")
-        frame = FRAME_START + FRAME_TOKEN * self.tokens_per_frame + FRAME_END
-        lines = [f"Frame{number}: {frame}\n" for number in range(1, num_frames + 1)]
-        messages = [] if self.system is None else [{"role": "system", "content": self.system}]
-        messages.append({"role": "user", "content": "".join(lines) + question})
-        return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        shown = self.family.clip_text(self.frame_layout, self.tokens_per_frame, times)
+        messages = [] if self.system is None else [{"role": "system", "content": self.family.content(self.system)}]
+        messages.append({"role": "user", "content": self.family.content(shown + question)})
+        text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        placeholder = self.family.placeholders[self.frame_layout]
+        if text.count(placeholder) != shown.count(placeholder):
+            raise ValueError("the chat template does not write messages of this form: frames are missing in the prompt")
+        return text
 
     def answer_ids(self, answer: str) -> list[int]:
         """Tokens of an answer, the end of the turn included."""
-        return [*self.tokenizer.encode(answer, add_special_tokens=False), self.tokenizer.eos_token_id]
+        text = self.family.answer_prefix + answer
+        return [*self.tokenizer.encode(text, add_special_tokens=False), self.tokenizer.eos_token_id]
 
     def candidate_token_ids(self, labels: Sequence[str]) -> list[list[int]]:
         """Labels as ``label_log_likelihoods`` takes them: tokenised exactly as answers are in training."""
@@ -123,8 +145,9 @@ class SkeletonLLMProcessor:
         counts = {len(given) for given in (clips, prompts, answers) if given is not None}
         if len(counts) != 1 or counts == {0}:
             raise ValueError(f"clips, prompts and answers must be as many, at least one; found {sorted(counts)}")
-        num_frames = self.num_frames if clips is None else clips[0].num_frames
-        texts = [self.prompt_text(prompt, num_frames) for prompt in prompts]
+        unknown = [[None] * self.num_frames] * len(prompts)
+        times = unknown if clips is None else [clip.times.tolist() for clip in clips]
+        texts = [self.prompt_text(*pair) for pair in zip(prompts, times, strict=True)]
         asked = [self.tokenizer.encode(text, add_special_tokens=False) for text in texts]
         answered = [[] for _ in asked] if answers is None else [self.answer_ids(answer) for answer in answers]
         samples = [question + answer for question, answer in zip(asked, answered, strict=True)]
@@ -156,6 +179,8 @@ class SkeletonLLMProcessor:
             "tokens_per_frame": self.tokens_per_frame,
             "system": self.system,
             "face_camera": self.face_camera,
+            "family": self.family.model_type,
+            "frame_layout": self.frame_layout,
         }
         (Path(folder) / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n")
 

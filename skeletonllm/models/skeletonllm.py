@@ -98,13 +98,14 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         num_frames: int = 12,
         image_size: int | None = None,
         normalize: str = "backbone",
+        frame_layout: str = "images",
         **loading,
     ) -> "SkeletonLLMForConditionalGeneration":
         """A new renderer in front of a trained backbone.
 
         Args:
             backbone: an image-text-to-text model, or the name or folder of one.
-            renderer, num_frames, image_size, normalize: see ``SkeletonLLMConfig``.
+            renderer, num_frames, image_size, normalize, frame_layout: see ``SkeletonLLMConfig``.
             loading: for ``from_pretrained`` of the backbone, if it is not loaded yet (``dtype``, ``device_map``, ...).
         """
         if isinstance(backbone, str):
@@ -117,6 +118,7 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             num_frames=num_frames,
             image_size=image_size,
             normalize=normalize,
+            frame_layout=frame_layout,
             dtype=backbone.config.dtype,
             # A config spreads its choice over its parts, and without any the backbone would see the words to come.
             attn_implementation=backbone.config._attn_implementation,
@@ -136,7 +138,10 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if clips is not None and frames is not None:
             raise ValueError("give clips, which are drawn, or frames, not both")
         frames = self.render(clips) if frames is None else frames.float()
-        return frames_to_inputs(frames, self.config.backbone_config, self.config.image_size, self.config.normalize)
+        config = self.config
+        return frames_to_inputs(
+            frames, config.backbone_config, config.image_size, config.normalize, config.frame_layout
+        )
 
     def forward(
         self,

@@ -1,35 +1,30 @@
-"""A small InternVL and its tokenizer, made on the spot: for tests, demos and machines without downloads."""
+"""A small backbone and its tokenizer, made on the spot: for tests, demos and machines without downloads."""
 
 from collections.abc import Iterable
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import InternVLConfig, PreTrainedTokenizerFast
+from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
+from skeletonllm.models.backbones import family_named, family_of
+from skeletonllm.models.backbones.base import TinySizes
 from skeletonllm.models.configuration import SkeletonLLMConfig
-from skeletonllm.models.processing import FRAME_END, FRAME_START, FRAME_TOKEN, SkeletonLLMProcessor
+from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 
-PAD, TURN_START, TURN_END, VIDEO_TOKEN = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<video>"
-
-# ChatML, the conversation format of InternVL3's and Qwen's language models.
-CHAT_TEMPLATE = (
-    "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
+PAD = "<|endoftext|>"
 _TEMPLATE_WORDS = "user\nassistant\nsystem\n" + "".join(f"Frame{number}: \n" for number in range(1, 33))
 
 
-def tiny_tokenizer(texts: Iterable[str], vocab_size: int = 1024) -> PreTrainedTokenizerFast:
+def tiny_tokenizer(texts: Iterable[str], vocab_size: int = 1024, family: str = "internvl") -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer trained on texts: their words become tokens, anything else falls back to bytes."""
+    kind = family_named(family)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
-        special_tokens=[PAD, TURN_START, TURN_END, FRAME_START, FRAME_TOKEN, FRAME_END, VIDEO_TOKEN],
+        special_tokens=[PAD, *kind.turn_tokens, *kind.named_tokens.values()],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -37,21 +32,17 @@ def tiny_tokenizer(texts: Iterable[str], vocab_size: int = 1024) -> PreTrainedTo
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,
-        eos_token=TURN_END,
+        eos_token=kind.turn_tokens[-1],
         padding_side="left",
-        extra_special_tokens={
-            "start_image_token": FRAME_START,
-            "context_image_token": FRAME_TOKEN,
-            "end_image_token": FRAME_END,
-            "video_token": VIDEO_TOKEN,
-        },
-        chat_template=CHAT_TEMPLATE,
+        extra_special_tokens=dict(kind.named_tokens),
+        chat_template=kind.chat_template,
     )
 
 
 def tiny_backbone(
     texts: Iterable[str],
     *,
+    family: str = "internvl",
     image_size: int = 64,
     patch_size: int = 32,
     vision_hidden_size: int = 192,
@@ -60,47 +51,28 @@ def tiny_backbone(
     layers: int = 3,
     heads: int = 4,
     vocab_size: int = 1024,
-) -> tuple[InternVLConfig, PreTrainedTokenizerFast]:
-    """Config of an InternVL of about two million parameters, and a tokenizer for ``texts`` (prompts and labels).
+) -> tuple[PretrainedConfig, PreTrainedTokenizerFast]:
+    """Config of a backbone of about two million parameters, and a tokenizer for ``texts`` (prompts and labels).
 
     Each frame becomes (image_size / patch_size / 2)^2 tokens.
 
+    Args:
+        texts: what the tokenizer should know.
+        family: among ``skeletonllm.models.backbones.FAMILIES``.
+        image_size, patch_size: pixels.
+        vision_hidden_size, vision_layers: of the tower.
+        hidden_size, layers: of the language model.
+        heads: of both.
+        vocab_size: tokens.
+
     Raises:
-        ValueError: image_size is no multiple of twice the patch size.
+        ValueError: an unknown family; image_size is no multiple of twice the patch size; other sizes that do not fit.
     """
     if image_size % (2 * patch_size):
         raise ValueError(f"image_size {image_size} is no multiple of {2 * patch_size}, twice the patch size")
-    tokenizer = tiny_tokenizer(texts, vocab_size)
-    config = InternVLConfig(
-        vision_config=dict(
-            hidden_size=vision_hidden_size,
-            num_hidden_layers=vision_layers,
-            num_attention_heads=heads,
-            intermediate_size=4 * vision_hidden_size,
-            image_size=[image_size, image_size],
-            patch_size=[patch_size, patch_size],
-            # The published 0.1 keeps a deep pretrained tower stable; a shallow one would start nearly blind.
-            layer_scale_init_value=1.0,
-        ),
-        text_config=dict(
-            model_type="qwen2",
-            vocab_size=len(tokenizer),
-            hidden_size=hidden_size,
-            intermediate_size=3 * hidden_size,
-            num_hidden_layers=layers,
-            num_attention_heads=heads,
-            num_key_value_heads=max(1, heads // 2),
-            max_position_embeddings=4096,
-            pad_token_id=tokenizer.pad_token_id,
-            bos_token_id=None,
-            eos_token_id=tokenizer.eos_token_id,
-        ),
-        image_token_id=tokenizer.convert_tokens_to_ids(FRAME_TOKEN),
-        image_seq_length=(image_size // patch_size // 2) ** 2,
-        downsample_ratio=0.5,
-        tie_word_embeddings=True,
-    )
-    return config, tokenizer
+    tokenizer = tiny_tokenizer(texts, vocab_size, family)
+    sizes = TinySizes(image_size, patch_size, vision_hidden_size, vision_layers, hidden_size, layers, heads)
+    return family_named(family).tiny_config(tokenizer, sizes), tokenizer
 
 
 def build_tiny(
@@ -110,7 +82,9 @@ def build_tiny(
     renderer: dict | None = None,
     num_frames: int = 12,
     normalize: str = "backbone",
+    frame_layout: str = "images",
     face_camera: bool = False,
+    image_size: int = 64,
     **sizes,
 ) -> tuple[SkeletonLLMForConditionalGeneration, SkeletonLLMProcessor]:
     """An untrained small model and its processor, the same for the same texts, seed and sizes.
@@ -119,13 +93,18 @@ def build_tiny(
         texts: what the tokenizer should know: prompts and labels.
         seed: of the weights; torch's global generator is left as it was.
         renderer: keyword arguments of ``DrAction``.
-        num_frames, normalize: see ``SkeletonLLMConfig``.
+        num_frames, normalize, frame_layout: see ``SkeletonLLMConfig``.
         face_camera: see ``SkeletonLLMProcessor``.
-        sizes: keyword arguments of ``tiny_backbone``.
+        image_size, sizes: keyword arguments of ``tiny_backbone``.
     """
-    backbone_config, tokenizer = tiny_backbone(texts, **sizes)
+    backbone_config, tokenizer = tiny_backbone(texts, image_size=image_size, **sizes)
     config = SkeletonLLMConfig(
-        backbone_config=backbone_config, renderer=renderer, num_frames=num_frames, normalize=normalize
+        backbone_config=backbone_config,
+        renderer=renderer,
+        num_frames=num_frames,
+        image_size=image_size,
+        normalize=normalize,
+        frame_layout=frame_layout,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -152,4 +131,6 @@ def _spread(backbone: torch.nn.Module) -> None:
                 torch.nn.init.zeros_(module.bias)
     # The output layer is tied to them: larger ones would start with confident nonsense.
     torch.nn.init.normal_(backbone.get_input_embeddings().weight, std=0.1)
-    torch.nn.init.normal_(backbone.model.vision_tower.embeddings.position_embeddings, std=0.1)
+    table = family_of(backbone.config).position_table(backbone)
+    if table is not None:
+        torch.nn.init.normal_(table, std=0.1)

@@ -100,7 +100,7 @@ class Trainer:
         settings, stage = recipe.optimization, span.stage
         self.low_precision = low_precision(settings, ranks)
         self.micro_batch_size, self.accumulation = share_batch(settings, ranks)
-        self.image_token = model.config.backbone_config.image_token_id
+        self.image_token = model.config.frame_token_id
         prepare(model, settings, stage.train, self.low_precision, ranks)
         # Copies, because ZeRO-3 takes the model's own renderer apart: one to draw pictures for people, and one, where
         # the renderer rests, to draw frames for the cache.

@@ -2,7 +2,9 @@ import pytest
 import torch
 from transformers import InternVLConfig
 
-from skeletonllm.models.pixels import IMAGENET_MEAN, IMAGENET_STD, frames_to_inputs, pixel_family
+from skeletonllm.models.backbones import family_of
+from skeletonllm.models.backbones.internvl import IMAGENET_MEAN, IMAGENET_STD
+from skeletonllm.models.pixels import frames_to_inputs
 
 CONFIG = InternVLConfig()
 
@@ -64,12 +66,12 @@ def test_every_pixel_receives_a_gradient(size):
 
 @pytest.mark.parametrize(("size", "tokens"), [(448, 256), (224, 64), (28, 1)])
 def test_internvl_token_counts(size, tokens):
-    assert pixel_family(CONFIG).tokens_per_frame(CONFIG, size) == tokens
+    assert family_of(CONFIG).tokens_per_frame(CONFIG, size) == tokens
 
 
 def test_an_image_size_that_cuts_patches_is_refused():
     with pytest.raises(ValueError, match="no multiple of 28"):
-        pixel_family(CONFIG).tokens_per_frame(CONFIG, 100)
+        family_of(CONFIG).tokens_per_frame(CONFIG, 100)
 
 
 def test_wrong_input_is_named():
@@ -78,4 +80,4 @@ def test_wrong_input_is_named():
     with pytest.raises(ValueError, match="unknown normalize 'imagenet'"):
         frames_to_inputs(torch.zeros(1, 2, 3, 28, 28), CONFIG, 28, normalize="imagenet")
     with pytest.raises(ValueError, match="'qwen2'; known: internvl"):
-        pixel_family(CONFIG.text_config)
+        family_of(CONFIG.text_config)

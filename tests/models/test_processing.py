@@ -2,7 +2,8 @@ import pytest
 import torch
 from transformers import InternVLConfig
 
-from skeletonllm.models.processing import FRAME_TOKEN, SkeletonLLMProcessor
+from skeletonllm.models.backbones.internvl import FRAME_TOKEN
+from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.tiny import tiny_tokenizer
 
 
