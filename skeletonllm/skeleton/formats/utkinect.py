@@ -23,6 +23,7 @@ from skeletonllm.skeleton.formats.common import (
     split_lines,
 )
 from skeletonllm.skeleton.formats.text_rows import looks_like_rows, read_rows
+from skeletonllm.skeleton.segment import Segment
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.topologies import KINECT_V1
 
@@ -51,6 +52,22 @@ def recordings(path: Path) -> Mapping[str, Callable[[], SkeletonSequence]]:
     if not segments:
         return {f"{first}-{last}": partial(whole.replace, source=f"{path}#{first}-{last}")}
     return {f"{start}-{stop}": partial(_cut, whole, first, start, stop, label) for label, start, stop in segments}
+
+
+def read_with_segments(path: Path) -> tuple[SkeletonSequence, tuple[Segment, ...]]:
+    """The whole of a recording, and its labelled segments in the order in which they happen.
+
+    A segment ends where the next frame after its last would begin; what lies outside of the recording is left out.
+    """
+    whole, first, _ = _read_whole(path)
+    labelled, notes = _segments(path)
+    found = []
+    for label, start, stop in sorted(labelled, key=lambda segment: segment[1:]):
+        begin = max(0.0, (start - first) / NUMBERS_PER_SECOND)
+        end = min(whole.duration, (stop - first) / NUMBERS_PER_SECOND + 1 / FPS)
+        if begin < end:
+            found.append(Segment(label, begin, end))
+    return whole.replace(notes=(*whole.notes, *notes)), tuple(found)
 
 
 def _read_whole(path: Path) -> tuple[SkeletonSequence, int, int]:

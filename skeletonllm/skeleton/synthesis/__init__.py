@@ -5,31 +5,35 @@ sensor noise are drawn from seeds. A performer's number fixes the body and the s
 training and test sets of people who never met.
 """
 
-import zlib
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
+from skeletonllm.skeleton.segment import Segment
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.skeleton.synthesis import body, two_person  # noqa: F401  (two_person registers its actions)
-from skeletonllm.skeleton.synthesis.actions import ACTIONS, Action, Take
-from skeletonllm.skeleton.synthesis.body import JOINTS, LEFT, RIGHT, Performer, performer
+from skeletonllm.skeleton.synthesis import two_person  # noqa: F401  (registers its actions)
+from skeletonllm.skeleton.synthesis.actions import ACTIONS, Action
+from skeletonllm.skeleton.synthesis.body import JOINTS, Performer, performer
 from skeletonllm.skeleton.synthesis.description import describe_motion
-from skeletonllm.skeleton.synthesis.gait import stand
-from skeletonllm.skeleton.synthesis.pose import Pose
+from skeletonllm.skeleton.synthesis.performance import MOTION_STREAM, SENSOR_STREAM, act, generator
 from skeletonllm.skeleton.synthesis.sensor import disturb, view
+from skeletonllm.skeleton.synthesis.several import act_several
 from skeletonllm.skeleton.topologies import get_topology
 from skeletonllm.skeleton.topology import Topology
 
-__all__ = ["ACTIONS", "JOINTS", "Action", "Performer", "describe", "perform", "performer", "synthesize"]
-
-# Separate streams of random numbers for what is done and how it is seen, so that changing the noise or the view
-# leaves the motion alone.
-_MOTION_STREAM, _SENSOR_STREAM = 1, 2
-
-
-def _generator(label: str, number: int, take: int, stream: int) -> np.random.Generator:
-    return np.random.default_rng([zlib.crc32(label.encode()), number, take, stream])
+__all__ = [
+    "ACTIONS",
+    "JOINTS",
+    "Action",
+    "Performer",
+    "describe",
+    "perform",
+    "perform_sequence",
+    "performer",
+    "synthesize",
+    "synthesize_sequence",
+]
 
 
 def perform(
@@ -45,29 +49,7 @@ def perform(
         KeyError: unknown label; the message lists the known ones.
         ValueError: negative performer or take, or a frame rate or duration that is not positive.
     """
-    if label not in ACTIONS:
-        raise KeyError(f"unknown action {label!r}; known: {', '.join(ACTIONS)}")
-    if take < 0:
-        raise ValueError(f"take is {take}, expected 0 or more")
-    if not fps > 0 or (seconds is not None and not seconds > 0):
-        raise ValueError(f"fps {fps} and seconds {seconds} must be positive")
-    action = ACTIONS[label]
-    bodies = [body.performer(performer, partner) for partner in range(action.persons)]
-    rng = _generator(label, performer, take, _MOTION_STREAM)
-    tempo = bodies[0].tempo * rng.uniform(0.85, 1.15)
-    amplitude = bodies[0].amplitude * rng.uniform(0.9, 1.1)
-    preferred = LEFT if bodies[0].left_handed else RIGHT
-    side = preferred if rng.random() < 0.75 else 1 - preferred
-    begin, end = rng.uniform(0.03, 0.15), rng.uniform(0.88, 0.98)
-    if seconds is None:
-        seconds = action.seconds / tempo
-    clock = np.arange(max(2, round(seconds * fps))) / fps
-    time = (clock / seconds - begin) / (end - begin)
-    poses = [Pose(body, len(clock)) for body in bodies]
-    for pose in poses:
-        stand(pose, clock, rng)
-    action.perform(Take(time, clock, tempo, amplitude, side, rng), *poses)
-    return np.stack([pose.solve() for pose in poses], 1)
+    return act(label, performer, take, fps, seconds)[0]
 
 
 def describe(label: str, *, performer: int, take: int = 0) -> str:
@@ -130,7 +112,7 @@ def synthesize(
     topology = get_topology(topology)
     chosen = _selection(topology)
     scene = perform(label, performer=performer, take=take, fps=fps, seconds=seconds)
-    rng = _generator(label, performer, take, _SENSOR_STREAM)
+    rng = generator(label, performer, take, SENSOR_STREAM)
     joints, valid = disturb(view(scene, rng, yaw), fps, rng, noise)
     return SkeletonSequence(
         joints=joints[:, :, chosen],
@@ -140,3 +122,56 @@ def synthesize(
         label=label,
         source=f"synthetic/{label}/p{performer:03d}/t{take:03d}",
     )
+
+
+def perform_sequence(
+    labels: Sequence[str], *, performer: int, take: int = 0, fps: float = 30.0
+) -> tuple[np.ndarray, tuple[Segment, ...]]:
+    """The motion of several actions, (T, 1, len(JOINTS), 3) metres of the scene as in ``perform``, and its segments.
+
+    Raises:
+        KeyError: an unknown action.
+        ValueError: labels that no one person can do one after the other, see ``synthesize_sequence``.
+    """
+    return act_several(labels, performer, take, fps, generator(" ".join(labels), performer, take, MOTION_STREAM))
+
+
+def synthesize_sequence(
+    labels: Sequence[str],
+    *,
+    topology: str | Topology = "kinect_v2",
+    performer: int,
+    take: int = 0,
+    fps: float = 30.0,
+    noise: float = 1.0,
+    yaw: float | None = None,
+) -> tuple[SkeletonSequence, tuple[Segment, ...]]:
+    """A recording of several actions, one after the other with short transitions, and when each of them happens.
+
+    Args:
+        labels: actions of one person. Whoever sits down can only stand up next, and nobody else can.
+        topology, performer, take, fps, noise, yaw: as in ``synthesize``; ``yaw`` is the view of the beginning.
+
+    Returns:
+        The sequence, without a label, and a segment per action, in seconds.
+
+    Raises:
+        KeyError: unknown label or topology.
+        ValueError: labels that do not fit one behind the other, or as ``synthesize``.
+    """
+    if not noise >= 0:
+        raise ValueError(f"noise is {noise}, expected 0 or more")
+    topology = get_topology(topology)
+    chosen = _selection(topology)
+    scene, segments = perform_sequence(labels, performer=performer, take=take, fps=fps)
+    name = ", ".join(labels)
+    rng = generator(name, performer, take, SENSOR_STREAM)
+    joints, valid = disturb(view(scene, rng, yaw), fps, rng, noise)
+    sequence = SkeletonSequence(
+        joints=joints[:, :, chosen],
+        valid=valid[:, :, chosen],
+        fps=fps,
+        topology=topology,
+        source=f"synthetic/{name}/p{performer:03d}/t{take:03d}",
+    )
+    return sequence, segments

@@ -41,6 +41,7 @@ class Take:
         tempo, amplitude: speed and size of the movement, 1 is average.
         side: LEFT or RIGHT, the hand or foot that acts where the label leaves it open.
         rng: for everything else.
+        repetitions: how often the action says that it repeats its movement; 0 where it does not draw this.
     """
 
     time: np.ndarray
@@ -49,6 +50,7 @@ class Take:
     amplitude: float
     side: int
     rng: np.random.Generator
+    repetitions: int = 0
 
     @property
     def duration(self) -> float:
@@ -137,7 +139,7 @@ def kick(take: Take, pose: Pose) -> None:
 
 @action("squat", 2.6)
 def squat(take: Take, pose: Pose) -> None:
-    times = take.rng.choice([1, 2])
+    times = take.repetitions = int(take.rng.choice([1, 2]))
     down = np.sin(np.pi * times * np.clip(take.time, 0, 1)) ** 2
     # A longer hold at the bottom when it is done only once.
     down = down if times == 2 else down**0.6
@@ -178,7 +180,7 @@ def stand_up(take: Take, pose: Pose) -> None:
 @action("jump", 2.6)
 def jump(take: Take, pose: Pose) -> None:
     leg = pose.performer.leg
-    times = take.rng.choice([1, 2])
+    times = take.repetitions = int(take.rng.choice([1, 2]))
     phase = np.clip(take.time, 0, 1) * times % 1
     cycle = take.duration / times
     rise = np.clip(take.vary(0.20, 0.32) * take.amplitude, 0.18, 0.34)
@@ -253,7 +255,7 @@ def punch(take: Take, pose: Pose) -> None:
     guard = pulse(take.time, -0.05, 0.15, 0.92, 1.1)
     for each in (LEFT, RIGHT):
         pose.arm(each, guard, (0.22, -0.92, 0.30), (-0.25, 0.80, 0.62))
-    blows = take.rng.choice([2, 3])
+    blows = take.repetitions = int(take.rng.choice([2, 3]))
     phase = np.clip((take.time - 0.15) / 0.77, 0, 0.9999) * blows % 1
     out = pulse(phase, 0.10, 0.45, 0.55, 0.95)
     pose.arm(side, out, (-0.10, take.vary(-0.08, 0.12), 1.0), (-0.22, take.vary(-0.05, 0.12), 1.0))
