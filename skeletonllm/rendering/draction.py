@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from skeleton_kernels import skin, splat
+from skeleton_kernels import skin, splat, splat_patches
+from skeleton_kernels.constants import DEFAULT_CUTOFF
 from skeletonllm.rendering.camera import frame_clips
 from skeletonllm.rendering.completion import Means, complete, of_joints
 from skeletonllm.rendering.gaussians import REGIONS, GaussianTable, gaussian_table, stack_tables
@@ -162,17 +163,40 @@ class DrAction(nn.Module):
         height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
         if not valid.numel():
             return joints.new_zeros(*joints.shape[:2], 3, height, width, dtype=torch.float32)
+        scene = _usable(joints, velocities, valid, confidence)
         # An autocast region around us would round positions to eight bits of mantissa: limbs would jump by pixels.
         with torch.autocast(joints.device.type, enabled=False):
-            joints, velocities = joints.float(), velocities.float()
-            valid = valid & joints.isfinite().all(-1) & velocities.isfinite().all(-1)
-            joints = joints.masked_fill(~valid[..., None], 0.0)
-            velocities = velocities.masked_fill(~valid[..., None], 0.0)
-            if confidence is not None:
-                confidence = confidence.float().nan_to_num(nan=0.0).clamp(0, 1)
-            return self._draw(joints, velocities, valid, confidence, topologies, height, width, backend)
+            images = self._draw(*scene, topologies, height, width, backend)
+        return images.clamp(0, 1)
 
     def _draw(self, joints, velocities, valid, confidence, topologies, height, width, backend) -> torch.Tensor:
+        positions, scales, colors, opacities, intrinsics = self._cloud(
+            joints, velocities, valid, confidence, topologies, height, width, backend
+        )
+        scales = scales[:, None].expand_as(opacities)
+        # All persons of a frame are composited together.
+        return splat(positions, scales, colors, opacities, intrinsics, (height, width), backend=backend)
+
+    def _bodies(self, *scene) -> tuple[torch.Tensor, ...]:
+        """What ``_draw`` takes, to what ``splat_patches`` takes: each Gaussian hangs on a joint of its own.
+
+        The centres are then those of ``_draw`` to the last bit.
+        """
+        positions, scales, colors, opacities, intrinsics = self._cloud(*scene)
+        own = torch.arange(scales.shape[1], device=scales.device)[:, None].expand(*scales.shape, 2)
+        whole = scales.new_tensor([1.0, 0.0]).expand(*scales.shape, 2)
+        offsets = scales.new_zeros(*scales.shape, 3)
+        return (
+            positions[:, :, None], own, whole, offsets, scales, colors[:, :, None], opacities[:, :, None], intrinsics,
+        )  # fmt: skip
+
+    def _cloud(self, joints, velocities, valid, confidence, topologies, height, width, backend):
+        """All Gaussians of each frame, G = P * K.
+
+        Returns:
+            Positions (B, N, G, 3), scales (B, G), colours (B, N, G, 3), peak optical depths (B, N, G) and intrinsics
+            (B, 1, 3, 3).
+        """
         samples = self.settings["samples_per_bone"]
         completions = [complete(t) for t in topologies]
         table, present = stack_tables([gaussian_table(c.topology, samples) for c in completions], joints.device)
@@ -195,13 +219,8 @@ class DrAction(nn.Module):
         colors, opacities = self._appearance(centred, motions, depths, drawn, table)
         if confidence is not None:
             opacities = opacities * skinned_confidence(confidence, table)
-        scales = table.scales[:, None, None].expand_as(opacities)
-        # All persons of a frame are composited together.
-        images = splat(
-            positions.flatten(2, 3), scales.flatten(2), colors.flatten(2, 3), opacities.flatten(2), intrinsics[:, None],
-            (height, width), backend=backend,
-        )  # fmt: skip
-        return images.clamp(0, 1)
+        scales = table.scales.repeat(1, joints.shape[2])
+        return positions.flatten(2, 3), scales, colors.flatten(2, 3), opacities.flatten(2), intrinsics[:, None]
 
     def _appearance(self, positions, motions, depths, drawn, table) -> tuple[torch.Tensor, torch.Tensor]:
         """Colours (B, N, P, K, 3) and peak optical depths (B, N, P, K) of Gaussians about the middle of the clip."""
@@ -225,15 +244,67 @@ class DrAction(nn.Module):
 
     def render(self, clips: Clip | ClipBatch | Sequence[Clip], *, image_size=448, backend="auto") -> torch.Tensor:
         """Draw clips of any topologies: (B, N, 3, H, W), as ``forward``."""
-        if isinstance(clips, Clip):
-            clips = [clips]
-        if not isinstance(clips, ClipBatch):
-            clips = ClipBatch.from_clips(clips)
-        clips = clips.to(self.depth_mix_logit.device)
+        clips = _as_batch(clips).to(self.depth_mix_logit.device)
         return self(
             clips.joints, clips.velocities, clips.valid, clips.confidence,
             image_size=image_size, backend=backend, topology=clips.topologies,
         )  # fmt: skip
+
+    def render_patches(
+        self,
+        clips: Clip | ClipBatch | Sequence[Clip],
+        *,
+        image_size: int = 448,
+        patch_size: int = 14,
+        cutoff: float = DEFAULT_CUTOFF,
+        backend: str = "auto",
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw only the patches that bodies touch. On a GPU no whole picture is ever written.
+
+        At the default cut-off a patch has the pixels that ``render`` gives it, and all others are black but for what
+        the cut-off leaves out there.
+
+        Args:
+            image_size: pixels, the side of the picture, a multiple of ``patch_size``.
+            patch_size: pixels.
+            cutoff: optical depth at which a Gaussian ends. Where it is higher, fewer patches are
+                touched, and what lies beyond is not drawn.
+            backend: as ``forward``.
+
+        Returns:
+            patches: (M, 3, patch_size, patch_size) float32 in [0, 1], differentiable.
+            index: (M, 4) int64, ascending: clip, frame, row and column of each patch.
+
+        Raises:
+            ValueError: the patches do not fill the picture; what ``forward`` raises.
+        """
+        clips = _as_batch(clips).to(self.depth_mix_logit.device)
+        joints, velocities, valid, confidence = clips.joints, clips.velocities, clips.valid, clips.confidence
+        topologies = _check(joints, velocities, valid, confidence, clips.topologies)
+        if not valid.numel():
+            return joints.new_zeros(0, 3, patch_size, patch_size), valid.new_zeros(0, 4, dtype=torch.long)
+        scene = _usable(joints, velocities, valid, confidence)
+        with torch.autocast(joints.device.type, enabled=False):
+            bodies = self._bodies(*scene, topologies, image_size, image_size, backend)
+            patches, index = splat_patches(*bodies, image_size, patch_size, backend=backend, cutoff=cutoff)
+        return patches.clamp(0, 1), index
+
+
+def _as_batch(clips: Clip | ClipBatch | Sequence[Clip]) -> ClipBatch:
+    if isinstance(clips, ClipBatch):
+        return clips
+    return ClipBatch.from_clips([clips] if isinstance(clips, Clip) else clips)
+
+
+def _usable(joints, velocities, valid, confidence) -> tuple[torch.Tensor | None, ...]:
+    """Float32 joints, velocities, valid and confidence, without what is not finite."""
+    joints, velocities = joints.float(), velocities.float()
+    valid = valid & joints.isfinite().all(-1) & velocities.isfinite().all(-1)
+    joints = joints.masked_fill(~valid[..., None], 0.0)
+    velocities = velocities.masked_fill(~valid[..., None], 0.0)
+    if confidence is not None:
+        confidence = confidence.float().nan_to_num(nan=0.0).clamp(0, 1)
+    return joints, velocities, valid, confidence
 
 
 def skinned_confidence(confidence: torch.Tensor, table: GaussianTable) -> torch.Tensor:

@@ -108,7 +108,11 @@ class PublishedDrAction(DrAction):
             self.temporal_gru.reset_parameters()
         nn.init.constant_(self.depth_mix_logit, -0.5)
 
-    def _draw(self, joints, velocities, valid, confidence, topologies, height, width, backend) -> torch.Tensor:
+    def _draw(self, *scene) -> torch.Tensor:
+        *_, height, width, backend = scene
+        return splat_bones(*self._bodies(*scene), (height, width), backend=backend)
+
+    def _bodies(self, joints, velocities, valid, confidence, topologies, height, width, backend):
         unknown = {t.name for t in topologies} - {KINECT_V2.name, SMPL_22.name}
         if unknown:
             raise ValueError(f"published weights draw {KINECT_V2.name} and {SMPL_22.name}, not {', '.join(unknown)}")
@@ -124,11 +128,7 @@ class PublishedDrAction(DrAction):
         drawn = drawn & _both_known(valid, present, table)
         colors, opacities = self._look(joints, velocities, drawn, table, offsets, features)
         intrinsics = published_intrinsics(height, width).to(joints)
-        images = splat_bones(
-            joints, table.skin_index, table.skin_weight, offsets, table.scales, colors, opacities, intrinsics,
-            (height, width), backend=backend,
-        )  # fmt: skip
-        return images.clamp(0, 1)
+        return joints, table.skin_index, table.skin_weight, offsets, table.scales, colors, opacities, intrinsics
 
     def _look(self, joints, velocities, drawn, table, offsets, features) -> tuple[torch.Tensor, torch.Tensor]:
         """Colours (B, N, P, K, 3) and opacities (B, N, P, K); the opacity passes two sigmoids, as published."""
