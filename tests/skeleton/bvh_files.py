@@ -101,6 +101,26 @@ def bvh_text(joints, frames, frame_time="0.0333333"):
     return "\n".join(lines) + "\n"
 
 
+def write(path, text):
+    """The path, with text or bytes written to it."""
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def walk(joints, count=6, seed=0):
+    """Frames of a person with every joint turned by some degrees, who moves all of them slowly."""
+    rng = np.random.default_rng(seed)
+    channels = [(joint.name, channel) for joint in joints for channel in joint.channels if channel not in POSITIONS]
+    root = joints[0].name
+    start, step = rng.normal(0, 15, len(channels)), rng.normal(0, 0.5, (count, len(channels)))
+    rows = []
+    for angles in start + step.cumsum(0):
+        numbers = dict(zip(channels, angles, strict=True))
+        numbers |= {(root, "Xposition"): rng.normal(0, 30), (root, "Zposition"): rng.normal(0, 30)}
+        rows.append(frame(joints, numbers))
+    return rows
+
+
 def posed(joints, row):
     """Where each joint is, by name, of one frame, as scipy's rotations have it: joints one by one, no arrays."""
     from scipy.spatial.transform import Rotation
