@@ -203,11 +203,32 @@ JHMDB_15 = build_topology(
     ],
 )  # fmt: skip
 
+# The 15 joints of the character in its order, and the ends of what turns with its neck and ankles: the head's centre
+# and the tips of the feet. Its "chest" is the joint at which the trunk bends, at half its height.
+DEEPMIMIC_18 = build_topology(
+    "deepmimic_18",
+    [
+        ("pelvis", None, "torso"), ("spine_upper", "pelvis", "torso"), ("neck", "spine_upper", "torso"),
+        ("right_hip", "pelvis", "torso"), ("right_knee", "right_hip", "thigh"),
+        ("right_ankle", "right_knee", "shin"), ("right_shoulder", "spine_upper", "torso"),
+        ("right_elbow", "right_shoulder", "upper_arm"), ("right_wrist", "right_elbow", "forearm"),
+        ("left_hip", "pelvis", "torso"), ("left_knee", "left_hip", "thigh"),
+        ("left_ankle", "left_knee", "shin"), ("left_shoulder", "spine_upper", "torso"),
+        ("left_elbow", "left_shoulder", "upper_arm"), ("left_wrist", "left_elbow", "forearm"),
+        ("head", "neck", "head"), ("right_foot", "right_ankle", "foot"), ("left_foot", "left_ankle", "foot"),
+    ],
+    # The tree, but for the shoulders, which are drawn from the neck at their height.
+    [
+        (0, 1), (1, 2), (0, 3), (3, 4), (4, 5), (2, 6), (6, 7), (7, 8), (0, 9), (9, 10), (10, 11), (2, 12),
+        (12, 13), (13, 14), (2, 15), (5, 16), (11, 17),
+    ],
+)  # fmt: skip
+
 TOPOLOGIES: dict[str, Topology] = {
     topology.name: topology
     for topology in (
         KINECT_V2, KINECT_V1, SMPL_22, SMPL_24, COCO_17, OPENPOSE_18, OPENPOSE_25, MEDIAPIPE_33, H36M_17, PENN_13,
-        JHMDB_15,
+        JHMDB_15, DEEPMIMIC_18,
     )
 }  # fmt: skip
 
@@ -249,22 +270,12 @@ def load_topology(path: str | Path) -> Topology:
     bones are not the tree's edges, ``bones`` as pairs of joint names.
 
     Raises:
-        ValueError: names the file and what is missing or wrong.
+        ValueError: names file, line and key of what is missing or wrong.
     """
-    import yaml
+    # Readers stand on this module.
+    from skeletonllm.skeleton.formats.custom.topology_yaml import read_topology_yaml
 
-    try:
-        content = yaml.safe_load(Path(path).read_text())
-        rows = [(row["name"], row.get("parent"), row["part"]) for row in content["joints"]]
-        names = [name for name, _, _ in rows]
-        bones = content.get("bones")
-        bones = None if bones is None else [(names.index(a), names.index(b)) for a, b in bones]
-        built = build_topology(content["name"], rows, bones)
-        sides = tuple(row.get("side", side) for row, side in zip(content["joints"], built.sides, strict=True))
-        topology = Topology(built.name, built.joints, built.parents, built.bones, built.parts, sides)
-    except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
-        raise ValueError(f"{path}: not a topology: {error}") from error
-    return register_topology(topology)
+    return register_topology(read_topology_yaml(path))
 
 
 def register_topology(topology: Topology) -> Topology:

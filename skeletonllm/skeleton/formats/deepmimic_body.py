@@ -8,33 +8,11 @@ import numpy as np
 from skeletonllm.skeleton.formats.common import SkeletonFormatError, short
 from skeletonllm.skeleton.formats.json_text import load_json
 from skeletonllm.skeleton.proportions import STATURE, rest_positions
-from skeletonllm.skeleton.topologies import register_topology
-from skeletonllm.skeleton.topology import ROOT, build_topology
+from skeletonllm.skeleton.topologies import DEEPMIMIC_18
+from skeletonllm.skeleton.topology import ROOT
 
 CHARACTER_FILE = "humanoid3d.txt"
 
-# The 15 joints of the character in its order, and the ends of what turns with its neck and ankles: the head's centre
-# and the tips of the feet. Its "chest" is the joint at which the trunk bends, at half its height.
-DEEPMIMIC_18 = register_topology(
-    build_topology(
-        "deepmimic_18",
-        [
-            ("pelvis", None, "torso"), ("spine_upper", "pelvis", "torso"), ("neck", "spine_upper", "torso"),
-            ("right_hip", "pelvis", "torso"), ("right_knee", "right_hip", "thigh"),
-            ("right_ankle", "right_knee", "shin"), ("right_shoulder", "spine_upper", "torso"),
-            ("right_elbow", "right_shoulder", "upper_arm"), ("right_wrist", "right_elbow", "forearm"),
-            ("left_hip", "pelvis", "torso"), ("left_knee", "left_hip", "thigh"),
-            ("left_ankle", "left_knee", "shin"), ("left_shoulder", "spine_upper", "torso"),
-            ("left_elbow", "left_shoulder", "upper_arm"), ("left_wrist", "left_elbow", "forearm"),
-            ("head", "neck", "head"), ("right_foot", "right_ankle", "foot"), ("left_foot", "left_ankle", "foot"),
-        ],
-        # The tree, but for the shoulders, which are drawn from the neck at their height.
-        [
-            (0, 1), (1, 2), (0, 3), (3, 4), (4, 5), (2, 6), (6, 7), (7, 8), (0, 9), (9, 10), (10, 11), (2, 12),
-            (12, 13), (13, 14), (2, 15), (5, 16), (11, 17),
-        ],
-    )
-)  # fmt: skip
 NUM_OWN = 15
 _THEIR_NAMES = {"pelvis": "root", "spine_upper": "chest"}
 _HANGING = ("elbow", "wrist")
