@@ -18,8 +18,8 @@ from typing import Any
 from skeletonllm.data.annotations import Listed
 from skeletonllm.data.card import write_card
 from skeletonllm.data.rows import PRECISIONS, SCHEMA_VERSION, Row, arrow_schema, encode
-from skeletonllm.data.shards import MANIFEST, Shard, joints_array, read_manifest, sha256_of, write_manifest
-from skeletonllm.skeleton.formats.common import SkeletonFormatError
+from skeletonllm.data.shards import MANIFEST, Shard, joints_array, open_shard, read_manifest, sha256_of, write_manifest
+from skeletonllm.skeleton.formats.common import SkeletonFormatError, short
 from skeletonllm.skeleton.topologies import TOPOLOGIES
 from skeletonllm.skeleton.topology import Topology
 
@@ -59,7 +59,6 @@ class ShardWriter:
         precision: of joints, ``float32`` or ``float16``.
         shard_bytes: a shard is finished by the row group that makes it as large.
         facts: written into the manifest.
-        topologies: those that rows may have beside the shipped ones.
     """
 
     def __init__(
@@ -68,7 +67,6 @@ class ShardWriter:
         precision: str = "float32",
         shard_bytes: int = SHARD_BYTES,
         facts: Mapping[str, Any] | None = None,
-        topologies: Mapping[str, Topology] | None = None,
     ):
         if precision not in PRECISIONS:
             raise ValueError(f"precision is {precision!r}, expected {' or '.join(PRECISIONS)}")
@@ -77,7 +75,7 @@ class ShardWriter:
         self.folder, self.precision, self.shard_bytes = folder, precision, shard_bytes
         self.facts = dict(facts or {})
         self.shards = list(read_manifest(str(folder))) if (folder / MANIFEST).exists() else []
-        self.schema = arrow_schema(precision, topologies or {})
+        self._described = self._described_so_far()
         self._rows: list[dict[str, Any]] = []
         self._groups: list[int] = []
         self._file = None
@@ -99,8 +97,26 @@ class ShardWriter:
         """How much of the list the finished shards cover."""
         return self.shards[-1].until if self.shards else 0
 
-    def add(self, values: dict[str, Any], until: int) -> None:
-        """Add an encoded row; ``until``: how much of the list has been gone through with it."""
+    def add(self, values: dict[str, Any], topology: Topology, until: int) -> None:
+        """Add an encoded row.
+
+        Args:
+            values: of the columns.
+            topology: of the recording. One that is not shipped is described at the head of its shard and of all later
+                ones, so that the first recording with it begins a shard.
+            until: how much of the list has been gone through with it.
+
+        Raises:
+            SkeletonFormatError: there is another topology of that name; nothing was added.
+        """
+        known = SHIPPED.get(topology.name) or self._described.get(topology.name)
+        if known is None:
+            if self._writer is not None:
+                self.finish(until - 1)
+            self._described[topology.name] = topology
+        elif known != topology:
+            found = f"another one called {short(topology.name)}"
+            raise SkeletonFormatError(values["id"], "topology", found, "a name of its own")
         self._rows.append(values)
         if len(self._rows) == GROUP_ROWS:
             self._write_group()
@@ -131,6 +147,14 @@ class ShardWriter:
             self.shards[-1] = replace(self.shards[-1], until=until)
             write_manifest(self.folder, self.shards, self.facts)
 
+    def _described_so_far(self) -> dict[str, Topology]:
+        """The topologies that the last finished shard describes."""
+        if not self.shards:
+            return {}
+        file, topologies = open_shard(str(self.folder / self.shards[-1].name), self.shards[-1])
+        file.close(force=True)
+        return topologies
+
     @property
     def _temporary(self) -> Path:
         return self.folder / f".shard-{len(self.shards):05d}.parquet"
@@ -141,10 +165,11 @@ class ShardWriter:
 
         if self._writer is None:
             self._file = self._temporary.open("wb")
+            self._schema = arrow_schema(self.precision, self._described)
             # Floats compress by a fifth better, and are read faster, with their bytes sorted by significance.
             self._writer = pq.ParquetWriter(
                 self._file,
-                self.schema,
+                self._schema,
                 compression="zstd",
                 use_dictionary=["label", "split", "topology"],
                 use_byte_stream_split=["joints.list.element"],
@@ -154,9 +179,9 @@ class ShardWriter:
             joints_array([row[field.name] for row in self._rows], self.precision)
             if field.name == "joints"
             else pa.array([row[field.name] for row in self._rows], field.type)
-            for field in self.schema
+            for field in self._schema
         ]
-        self._writer.write_table(pa.Table.from_arrays(columns, schema=self.schema), row_group_size=GROUP_ROWS)
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema), row_group_size=GROUP_ROWS)
         self._groups.append(len(self._rows))
         self._rows = []
 
@@ -200,21 +225,22 @@ def pack(
             )
     elif others := [path.name for path in folder.iterdir() if path.name.endswith(".parquet")]:
         raise ValueError(f"{folder} has {others[0]}, but no {MANIFEST}: use an empty folder")
-    # What users registered themselves; the data may use it, and must be readable elsewhere.
-    topologies = {name: topology for name, topology in TOPOLOGIES.items() if name not in SHIPPED}
-    with ShardWriter(folder, precision, shard_bytes, facts, topologies) as writer:
+    with ShardWriter(folder, precision, shard_bytes, facts) as writer:
         resumed = writer.until
         rejected = _keep_rejected(folder, resumed)
         with (folder / REJECTED).open("a", encoding="utf-8") as reasons:
-            for index, values, reason in _read(listed, resumed, precision, workers, topologies):
-                if values is None:
+            for index, values, topology, reason in _read(listed, resumed, precision, workers):
+                if values is not None:
+                    try:
+                        writer.add(values, topology, index + 1)
+                    except SkeletonFormatError as error:
+                        reason = str(error)
+                if reason:
                     rejected += 1
                     # On the disk before a shard that covers it: written late it could be missing after a crash.
                     entry = {"index": index, "id": listed[index].recording.id, "reason": reason}
                     reasons.write(json.dumps(entry) + "\n")
                     reasons.flush()
-                else:
-                    writer.add(values, index + 1)
                 progress(index + 1)
             writer.finish(len(listed))
             writer.cover(len(listed))
@@ -247,9 +273,9 @@ def _fingerprint(listed: Sequence[Listed], precision: str) -> str:
 
 
 def _read(
-    listed: Sequence[Listed], start: int, precision: str, workers: int, topologies: Mapping[str, Topology]
-) -> Iterator[tuple[int, dict[str, Any] | None, str]]:
-    """(index, encoded row or None, reason) of each recording from ``start``, in order."""
+    listed: Sequence[Listed], start: int, precision: str, workers: int
+) -> Iterator[tuple[int, dict[str, Any] | None, Topology | None, str]]:
+    """(index, encoded row and its topology, or None and None, reason) of each recording from ``start``, in order."""
     chunks = [range(first, min(first + CHUNK, len(listed))) for first in range(start, len(listed), CHUNK)]
     if workers < 1:
         for chunk in chunks:
@@ -257,7 +283,9 @@ def _read(
         return
     # Processes that were forked from one with threads can hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _register, (dict(topologies),)) as pool:
+    # What users registered themselves is not known to a new process; the data may use it.
+    topologies = {name: topology for name, topology in TOPOLOGIES.items() if name not in SHIPPED}
+    with ProcessPoolExecutor(workers, context, _register, (topologies,)) as pool:
         waiting: deque = deque()
         try:
             for chunk in chunks:
@@ -280,8 +308,10 @@ def _register(topologies: Mapping[str, Topology]) -> None:
     torch.set_num_threads(1)
 
 
-def _encode_all(listed: Sequence[Listed], precision: str) -> tuple[list[dict[str, Any] | None], list[str]]:
-    rows, reasons = [], []
+def _encode_all(
+    listed: Sequence[Listed], precision: str
+) -> tuple[list[dict[str, Any] | None], list[Topology | None], list[str]]:
+    rows, topologies, reasons = [], [], []
     for one in listed:
         recording = one.recording
         try:
@@ -292,8 +322,10 @@ def _encode_all(listed: Sequence[Listed], precision: str) -> tuple[list[dict[str
             rationale = None if recording.rationale is None else recording.rationale()
             row = Row(recording.id, sequence, label, recording.split, recording.attributes, one.captions, rationale)
             rows.append(encode(row, precision))
+            topologies.append(sequence.topology)
             reasons.append("")
         except (SkeletonFormatError, FileNotFoundError) as error:
             rows.append(None)
+            topologies.append(None)
             reasons.append(str(error))
-    return rows, reasons
+    return rows, topologies, reasons

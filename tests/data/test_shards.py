@@ -228,6 +228,60 @@ def test_a_topology_of_the_user_travels_along(tmp_path, monkeypatch):
         PackedShards(tmp_path).read(0, 0)
 
 
+def stick(name: str, end: str) -> SkeletonSequence:
+    """A body of two joints, in a topology that nobody registered, as readers of motion capture make them."""
+    own = Topology(name, ("pelvis", end), (-1, 0), ((0, 1),), ("torso", "head"), ("centre", "centre"))
+    return SkeletonSequence(np.ones((2, 1, 2, 3)), 10, own)
+
+
+def sticks(count: int) -> list[Listed]:
+    """Recordings of which some have topologies of their own, four in all."""
+    bodies = [stick(f"stick_{n // 9 % 4}", "head") if n % 9 == 5 else made(n) for n in range(count)]
+    return [
+        Listed(Recording(str(number), "nod", partial(SkeletonSequence.slice, body, 0, 2), "train"))
+        for number, body in enumerate(bodies)
+    ]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_topologies_that_only_the_files_know_are_described_in_the_shards(tmp_path, workers):
+    packing.pack(sticks(150), tmp_path, name="sticks", workers=workers)
+    assert sum(count for _, count in verify(tmp_path)) == 150
+    shards = PackedShards(tmp_path)
+    rows = [row for group in range(len(shards.groups)) for row in shards.read_group(group)]
+    assert [row.id for row in rows] == [str(number) for number in range(150)]
+    expected = [one.recording.read().topology for one in sticks(150)]
+    assert [row.sequence.topology for row in rows] == expected and len({t.name for t in expected}) == 5
+
+
+def test_a_pack_that_was_stopped_still_knows_the_topologies_that_it_described(tmp_path):
+    packing.pack(sticks(300), tmp_path / "whole", name="sticks", workers=0, shard_bytes=1)
+
+    def stop(done: int) -> None:
+        if done == 200:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        packing.pack(sticks(300), tmp_path / "stopped", name="sticks", workers=0, shard_bytes=1, progress=stop)
+    assert packing.pack(sticks(300), tmp_path / "stopped", name="sticks", workers=0, shard_bytes=1).resumed > 0
+    for path in (tmp_path / "whole").iterdir():
+        assert path.read_bytes() == (tmp_path / "stopped" / path.name).read_bytes(), path.name
+
+
+def test_two_topologies_of_one_name_are_not_mixed_up(tmp_path):
+    bodies = [stick("stick", "head"), stick("stick", "neck"), stick("kinect_v1", "head"), stick("stick", "head")]
+    recordings = [
+        Listed(Recording(str(number), "nod", partial(SkeletonSequence.slice, body, 0, 2), "train"))
+        for number, body in enumerate(bodies)
+    ]
+    packed = packing.pack(recordings, tmp_path, name="sticks", workers=0)
+    assert (packed.recordings, packed.rejected) == (2, 2)
+    assert [row.id for row in PackedShards(tmp_path).read_group(0)] == ["0", "3"]
+    reasons = [json.loads(line) for line in (tmp_path / packing.REJECTED).read_text().splitlines()]
+    assert [reason["id"] for reason in reasons] == ["1", "2"]
+    assert "another one called 'stick'" in reasons[0]["reason"] and "'kinect_v1'" in reasons[1]["reason"]
+
+
 # Lists and folders
 
 
