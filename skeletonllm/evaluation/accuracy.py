@@ -1,6 +1,5 @@
 """Recognition accuracy: predictions by log-likelihood of the candidates or by generation, and their sums."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,12 +7,11 @@ import torch
 from tqdm import tqdm
 
 from skeletonllm.data.recordings import Recording
+from skeletonllm.evaluation.intervals import wilson_interval
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.tasks.recognition import build_prompt, parse_answer
-
-NINETY_FIVE_PERCENT = 1.959964
 
 
 @dataclass
@@ -73,16 +71,6 @@ def predict(
             for (recording, _), answer in zip(rows, answers, strict=True)
         ]
     return predictions
-
-
-def wilson_interval(hits: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927), which stays within [0, 1] and is right for small counts."""
-    if not 0 <= hits <= count or count == 0:
-        raise ValueError(f"{hits} hits of {count}")
-    z2 = NINETY_FIVE_PERCENT**2
-    middle = (hits + z2 / 2) / (count + z2)
-    half = NINETY_FIVE_PERCENT / (count + z2) * math.sqrt(hits * (count - hits) / count + z2 / 4)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 @dataclass

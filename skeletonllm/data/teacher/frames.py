@@ -87,8 +87,7 @@ class Frames:
     @cached_property
     def renderer_digest(self) -> str:
         """sha256 of the renderer's settings and weights."""
-        state = self.renderer.state_dict()
-        return _digest([self.renderer.settings, list(state)], list(state.values()))
+        return renderer_digest(self.renderer)
 
     def sequence(self, number: int) -> SkeletonSequence:
         """Of the recording with this place. Raises SkeletonFormatError if it cannot be read."""
@@ -99,13 +98,11 @@ class Frames:
         question = Question(0, number, "rationale", "", "", self.recordings[number].id, 0)
         return self._examples.example(question).clip
 
-    @torch.no_grad()
     def show(self, number: int) -> Shown:
         """The frames of the recording with this place. Raises SkeletonFormatError if it cannot be read."""
         sequence = self.sequence(number)
         clip = self.clip(number)
-        frames = self.renderer.render(clip, image_size=self.image_size)[0]
-        pictures = tuple(map(_png, to_bytes(frames)))
+        pictures = tuple(draw_pictures(self.renderer, clip, self.image_size))
         indices = (clip.times.double() * sequence.fps).round().long().tolist()
         return Shown(
             pictures,
@@ -116,6 +113,18 @@ class Frames:
                 "image_size": self.image_size,
             },
         )
+
+
+@torch.no_grad()
+def draw_pictures(renderer: DrAction, clip: Clip, image_size: int) -> list[bytes]:
+    """PNG files of the frames of a clip, in order."""
+    return [_png(picture) for picture in to_bytes(renderer.render(clip, image_size=image_size)[0])]
+
+
+def renderer_digest(renderer: DrAction) -> str:
+    """sha256 of a renderer's settings and weights."""
+    state = renderer.state_dict()
+    return _digest([renderer.settings, list(state)], list(state.values()))
 
 
 def clip_digest(clip: Clip) -> str:

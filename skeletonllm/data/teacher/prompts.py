@@ -54,12 +54,17 @@ def build_messages(version: str, label: str, pictures: Sequence[bytes]) -> list[
     if version not in PROMPTS:
         raise ValueError(f"unknown version {version!r} of the prompt; known: {', '.join(PROMPTS)}")
     prompt = PROMPTS[version]
+    return conversation(prompt.system, pictures, prompt.question.format(label=label))
+
+
+def conversation(system: str, pictures: Sequence[bytes], question: str) -> list[dict]:
+    """A chat completion's messages: the system's, then the frames, PNG files, and a question about them."""
     content: list[dict] = []
     for number, picture in enumerate(pictures, 1):
         url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
         content += [_text(f"Frame{number}:"), {"type": "image_url", "image_url": {"url": url}}]
-    content.append(_text(prompt.question.format(label=label)))
-    return [{"role": "system", "content": prompt.system}, {"role": "user", "content": content}]
+    content.append(_text(question))
+    return [{"role": "system", "content": system}, {"role": "user", "content": content}]
 
 
 def _text(text: str) -> dict:
