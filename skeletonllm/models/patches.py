@@ -24,17 +24,31 @@ class PatchConv2d(nn.Conv2d):
         return embedded.transpose(1, 2).reshape(batch, self.out_channels, rows, columns)
 
 
+class PatchConv3d(nn.Conv3d):
+    """A ``Conv3d`` over inputs that are one patch each; same parameters, same result."""
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        """(M, C, T, H, W) to (M, D, 1, 1, 1). Raises ValueError for inputs of another size than the kernel."""
+        if patches.shape[2:] != self.kernel_size:
+            raise ValueError(f"patches have {tuple(patches.shape[2:])} values, expected {self.kernel_size}")
+        return functional.linear(patches.flatten(1), self.weight.flatten(1), self.bias)[..., None, None, None]
+
+
+# Convolutions that towers embed patches with, by the class that does the same as a product.
+_PRODUCTS = {nn.Conv2d: PatchConv2d, nn.Conv3d: PatchConv3d}
+
+
 def use_patch_products(model: nn.Module) -> int:
-    """Turn every convolution of a model that only cuts patches into a ``PatchConv2d``; returns how many there were."""
+    """Turn every convolution of a model that only cuts patches into such a product; returns how many there were."""
     count = 0
     for module in model.modules():
         if (
-            type(module) is nn.Conv2d
+            type(module) in _PRODUCTS
             and module.kernel_size == module.stride
-            and module.padding == (0, 0)
-            and module.dilation == (1, 1)
+            and module.padding in ("valid", (0, 0), (0, 0, 0))
+            and set(module.dilation) == {1}
             and module.groups == 1
         ):
-            module.__class__ = PatchConv2d
+            module.__class__ = _PRODUCTS[type(module)]
             count += 1
     return count

@@ -134,13 +134,15 @@ class SkeletonLLMProcessor:
 
         Returns:
             ``input_ids`` and ``attention_mask`` (S, L) int64; ``labels`` (S, L), -100 outside the answer and the end
-            of its turn, if there are answers; ``clips``, if given, as a ``ClipBatch``.
+            of its turn, if there are answers; ``clips``, if given, as a ``ClipBatch``; ``frame_seconds`` (S,), mean
+            seconds between frames, where the frame layout wants it.
             Packed: ``input_ids``, ``labels``, ``position_ids`` and ``sample_ids`` (R, L), see
             ``skeletonllm.models.packing.pack``, and ``clips`` in the order of the samples in the rows, which is the
             order that frames drawn beforehand must have as well.
 
         Raises:
-            ValueError: the numbers of clips, prompts and answers differ; a conversation does not fit into a row.
+            ValueError: the numbers of clips, prompts and answers differ; a conversation does not fit into a row; the
+                frame layout tells times and there are no clips to take them from.
         """
         counts = {len(given) for given in (clips, prompts, answers) if given is not None}
         if len(counts) != 1 or counts == {0}:
@@ -161,6 +163,8 @@ class SkeletonLLMProcessor:
             result = _left_padded(samples, learnt, padding)
         if answers is None:
             del result["labels"]
+        if self.frame_layout in self.family.spaced_layouts:
+            result["frame_seconds"] = torch.tensor([_mean_step(seconds) for seconds in times])
         if clips is not None:
             result["clips"] = ClipBatch.from_clips(clips)
         return result
@@ -198,6 +202,13 @@ class SkeletonLLMProcessor:
         if found != cls.__name__:
             raise ValueError(f"{name}: {SETTINGS_FILE} is of {found}, expected {cls.__name__}")
         return cls(AutoTokenizer.from_pretrained(name, **kwargs), **settings)
+
+
+def _mean_step(times: Sequence[float | None]) -> float:
+    """Mean seconds from a frame to the next, 0 for one alone."""
+    if None in times:
+        raise ValueError("the frame layout tells times, which only clips have: give them")
+    return (times[-1] - times[0]) / max(len(times) - 1, 1)
 
 
 def _left_padded(samples: Sequence[list[int]], learnt: Sequence[int], padding: int) -> dict[str, torch.Tensor]:

@@ -21,7 +21,9 @@ def candidate_log_likelihoods(
     end-of-turn token, without which a label would never lose to a longer one that begins alike.
 
     Args:
-        prompt: keyword arguments of the backbone: ``input_ids`` (B, L), ``attention_mask`` (B, L), pictures.
+        prompt: keyword arguments of the backbone: ``input_ids`` (B, L), ``attention_mask`` (B, L), pictures, and
+            ``position_ids`` (3, B, L) where the backbone does not count by itself; the candidates go on behind the
+            largest.
         candidates: C non-empty lists of token ids.
         candidates_per_pass: candidates that share a pass; bounds the copies of the cache that are held at once.
 
@@ -37,16 +39,15 @@ def candidate_log_likelihoods(
     longer.sort(key=lambda index: len(candidates[index]))  # like lengths together, for the least padding
     for start in range(0, len(longer), candidates_per_pass):
         chunk = longer[start : start + candidates_per_pass]
-        scores[:, chunk] += _rest_of(
-            backbone, outputs.past_key_values, prompt["attention_mask"], [candidates[index] for index in chunk]
-        )
+        scores[:, chunk] += _rest_of(backbone, outputs.past_key_values, prompt, [candidates[index] for index in chunk])
     return scores
 
 
 def _rest_of(
-    backbone: PreTrainedModel, cache: Cache, attention_mask: torch.Tensor, candidates: list[Sequence[int]]
+    backbone: PreTrainedModel, cache: Cache, prompt: dict[str, torch.Tensor], candidates: list[Sequence[int]]
 ) -> torch.Tensor:
     """Log-probabilities of everything behind the first token of each candidate: (B, C)."""
+    attention_mask = prompt["attention_mask"]
     rows, count, longest = len(attention_mask), len(candidates), max(map(len, candidates))
     tokens = attention_mask.new_zeros(count, longest, dtype=torch.long)
     counted = torch.zeros_like(tokens, dtype=torch.bool)
@@ -57,9 +58,11 @@ def _rest_of(
     prefix_mask = attention_mask.repeat_interleave(count, dim=0)
     # Padding stands behind the tokens that count, which do not look ahead: it needs no mask of its own.
     mask = torch.cat([prefix_mask, prefix_mask.new_ones(rows * count, longest - 1)], dim=1)
-    logits = backbone(
-        input_ids=tokens[:, :-1], attention_mask=mask, past_key_values=_repeated(cache, count), use_cache=True
-    ).logits
+    going_on = dict(input_ids=tokens[:, :-1], attention_mask=mask)
+    if "position_ids" in prompt:
+        following = prompt["position_ids"].amax((0, 2)).repeat_interleave(count) + 1
+        going_on["position_ids"] = following[:, None] + torch.arange(longest - 1, device=tokens.device)
+    logits = backbone(**going_on, past_key_values=_repeated(cache, count), use_cache=True).logits
     log_probs = logits.float().log_softmax(-1).gather(-1, tokens[:, 1:, None])[..., 0]
     return (log_probs * counted[:, 1:]).sum(1).view(rows, count)
 

@@ -10,6 +10,7 @@ from torch import nn
 from transformers import AutoModelForImageTextToText, GenerationMixin, PreTrainedModel
 from transformers.utils import ModelOutput
 
+from skeletonllm.models.backbones import family_of
 from skeletonllm.models.configuration import SkeletonLLMConfig
 from skeletonllm.models.losses import mean_per_sample, predicting_positions
 from skeletonllm.models.patches import use_patch_products
@@ -143,6 +144,43 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             frames, config.backbone_config, config.image_size, config.normalize, config.frame_layout
         )
 
+    def position_ids(
+        self,
+        input_ids: torch.Tensor | None,
+        attention_mask: torch.Tensor | None = None,
+        sample_ids: torch.Tensor | None = None,
+        text_positions: torch.Tensor | None = None,
+        frame_seconds: torch.Tensor | None = None,
+    ) -> torch.Tensor | None:
+        """Where tokens stand: what the backbone takes as its ``position_ids``, None for its own count.
+
+        Left to themselves, some backbones count the tokens of pictures as if they were words.
+
+        Args:
+            input_ids, attention_mask, sample_ids, frame_seconds: see ``forward``.
+            text_positions: (B, L), restarting with each sample of a row.
+
+        Raises:
+            ValueError: they are to be calculated, and there are no ``input_ids`` from their beginning, or the frame
+                layout wants ``frame_seconds``.
+        """
+        config = self.config
+        family = family_of(config.backbone_config)
+        if not family.own_positions:
+            return text_positions
+        if input_ids is None:
+            raise ValueError(f"{family.model_type} wants all of input_ids, from which positions are made, or them")
+        if frame_seconds is None and config.frame_layout in family.spaced_layouts:
+            raise ValueError(f"{config.frame_layout} layout of {family.model_type} wants frame_seconds")
+        if sample_ids is None:
+            sample_ids = torch.arange(len(input_ids), device=input_ids.device)[:, None].expand_as(input_ids)
+            if attention_mask is not None:
+                sample_ids = sample_ids.masked_fill(attention_mask == 0, -1)
+        return family.position_ids(
+            input_ids, config.backbone_config, config.image_size, config.frame_layout, sample_ids, text_positions,
+            frame_seconds,
+        )  # fmt: skip
+
     def forward(
         self,
         input_ids: torch.Tensor | None = None,
@@ -152,6 +190,7 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         frames: torch.Tensor | None = None,
         sample_ids: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
+        frame_seconds: torch.Tensor | None = None,
         **kwargs,
     ):
         """One pass; the result is the backbone's, or with labels a ``SkeletonLLMOutput``.
@@ -165,15 +204,21 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             frames: (S, N, 3, H, W) in [0, 1], instead of clips.
             sample_ids: (B, L) int64 for rows that hold several samples: which one a token belongs to, -1 on padding.
                 The default is a sample per row.
-            position_ids: (B, L) int64, restarting at 0 with each sample of a row and at the padding behind them.
+            position_ids: (B, L) int64, restarting at 0 with each sample of a row and at the padding behind them. With
+                more dimensions, what the backbone takes.
+            frame_seconds: (S,) by sample, mean seconds between frames, where the frame layout wants it; see
+                ``position_ids``.
 
         Raises:
             ValueError: a sample without an answer; frames and placeholder tokens that do not match; samples in one
-                row that the backbone would let see each other.
+                row that the backbone would let see each other; positions that nobody knows.
         """
-        inputs = dict(input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids, **kwargs)
         if sample_ids is not None:
             self._check_separation(sample_ids, attention_mask, position_ids)
+        if position_ids is None or sample_ids is not None:
+            known = input_ids if kwargs.get("past_key_values") is None else None
+            position_ids = self.position_ids(known, attention_mask, sample_ids, position_ids, frame_seconds)
+        inputs = dict(input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids, **kwargs)
         if sample_ids is not None or labels is not None:
             # Nothing goes on from here; and with a cache transformers would not look for samples in the positions.
             inputs["use_cache"] = False
@@ -214,6 +259,7 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         attention_mask: torch.Tensor | None = None,
         clips: ClipBatch | None = None,
         frames: torch.Tensor | None = None,
+        frame_seconds: torch.Tensor | None = None,
         **kwargs,
     ) -> torch.Tensor:
         """The backbone's ``generate`` on left-padded prompts, the clips drawn once: (B, L + new tokens) ids.
@@ -226,8 +272,8 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             if (kwargs.get(setting) or getattr(self.generation_config, setting, None) or 1) > 1:
                 raise ValueError(f"{setting} above 1 is not supported; repeat the prompts instead")
         self.backbone.generation_config = self.generation_config  # from_pretrained replaces ours, not the backbone's
-        pixels = self.pixel_inputs(clips, frames)
-        return self.backbone.generate(input_ids=input_ids, attention_mask=attention_mask, **pixels, **kwargs)
+        prompt = self._prompt(input_ids, attention_mask, clips, frames, frame_seconds)
+        return self.backbone.generate(**prompt, **kwargs)
 
     @torch.no_grad()
     def label_log_likelihoods(
@@ -237,6 +283,7 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         candidate_token_ids: Sequence[Sequence[int]],
         clips: ClipBatch | None = None,
         frames: torch.Tensor | None = None,
+        frame_seconds: torch.Tensor | None = None,
         candidates_per_pass: int = 16,
     ) -> torch.Tensor:
         """Summed log-probabilities (B, C) in nats of C answers to B left-padded prompts.
@@ -244,8 +291,21 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         ``SkeletonLLMProcessor.candidate_token_ids`` makes the answers from labels; see
         ``skeletonllm.models.scoring.candidate_log_likelihoods``.
         """
-        prompt = dict(input_ids=input_ids, attention_mask=attention_mask, **self.pixel_inputs(clips, frames))
+        prompt = self._prompt(input_ids, attention_mask, clips, frames, frame_seconds)
         return candidate_log_likelihoods(self.backbone, prompt, candidate_token_ids, candidates_per_pass)
+
+    def _prompt(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        clips: ClipBatch | None,
+        frames: torch.Tensor | None,
+        frame_seconds: torch.Tensor | None,
+    ) -> dict[str, torch.Tensor]:
+        """Left-padded prompts as arguments of the backbone."""
+        prompt = dict(input_ids=input_ids, attention_mask=attention_mask, **self.pixel_inputs(clips, frames))
+        position_ids = self.position_ids(input_ids, attention_mask, frame_seconds=frame_seconds)
+        return prompt if position_ids is None else {**prompt, "position_ids": position_ids}
 
     def get_input_embeddings(self) -> nn.Module:
         return self.backbone.get_input_embeddings()

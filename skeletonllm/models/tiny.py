@@ -125,7 +125,7 @@ def _spread(backbone: torch.nn.Module) -> None:
     among the words of the prompt for hundreds of steps. Here each layer keeps the variance of its input.
     """
     for module in backbone.modules():
-        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d):
+        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d | torch.nn.Conv3d):
             torch.nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
             if module.bias is not None:
                 torch.nn.init.zeros_(module.bias)

@@ -74,24 +74,28 @@ class ModelArguments:
     Args:
         backbone: ``tiny``, the name or folder of an image-text-to-text model, or the folder of a model that was
             trained here, to go on from there.
+        family: of the tiny backbone, see ``skeletonllm.models.backbones``; others say themselves what they are.
         tiny: sizes of the tiny backbone, see ``tiny_backbone``.
         renderer: keyword arguments of ``DrAction``.
         renderer_weights: a file of released renderer weights to begin with, instead of ``renderer``.
         num_frames: frames per clip.
         image_size: pixels; default what the backbone was made for.
         normalize: ``backbone`` or ``none``.
+        frame_layout: ``images`` or ``video``, see ``skeletonllm.models.backbones``.
         face_camera: turn the first person of every clip to the camera.
         attention: of a backbone that is loaded: ``sdpa``, ``flash_attention_2`` or ``eager``.
         lora: adapters of the stages that train them.
     """
 
     backbone: str = "tiny"
+    family: str | None = None
     tiny: dict = field(default_factory=dict)
     renderer: dict = field(default_factory=dict)
     renderer_weights: str | None = None
     num_frames: int = 12
     image_size: int | None = None
     normalize: str = "backbone"
+    frame_layout: str = "images"
     face_camera: bool = False
     attention: str = "sdpa"
     lora: LoraArguments = field(default_factory=LoraArguments)
@@ -99,6 +103,8 @@ class ModelArguments:
     def __post_init__(self):
         if self.renderer and self.renderer_weights:
             raise ValueError("renderer_weights come with settings of their own; leave renderer empty")
+        if self.family and self.backbone != "tiny":
+            raise ValueError(f"family is that of the tiny backbone, and backbone is {self.backbone}; leave it out")
 
 
 @dataclass

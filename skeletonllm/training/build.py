@@ -44,10 +44,13 @@ def _build(
         sizes = dict(arguments.tiny)
         if arguments.image_size is not None:
             sizes["image_size"] = arguments.image_size
+        if arguments.family is not None:
+            sizes["family"] = arguments.family
         check_keywords(tiny_backbone, sizes, "model.tiny")
         return build_tiny(
             tiny_texts(labels), seed=seed, renderer=arguments.renderer, num_frames=arguments.num_frames,
-            normalize=arguments.normalize, face_camera=arguments.face_camera, **sizes,
+            normalize=arguments.normalize, frame_layout=arguments.frame_layout, face_camera=arguments.face_camera,
+            **sizes,
         )  # fmt: skip
     if find_trained(arguments.backbone) is not None:
         return _trained_further(arguments)
@@ -61,7 +64,7 @@ def _build(
         torch.manual_seed(seed)  # the renderer's start
         model = SkeletonLLMForConditionalGeneration.from_backbone(
             backbone, renderer=arguments.renderer, num_frames=arguments.num_frames,
-            image_size=arguments.image_size, normalize=arguments.normalize,
+            image_size=arguments.image_size, normalize=arguments.normalize, frame_layout=arguments.frame_layout,
         )  # fmt: skip
     tokenizer = AutoTokenizer.from_pretrained(arguments.backbone)
     return model, SkeletonLLMProcessor.for_model(model.config, tokenizer, face_camera=arguments.face_camera)
@@ -86,7 +89,7 @@ def _trained_further(arguments: ModelArguments) -> tuple[SkeletonLLMForCondition
     """A trained model with the recipe's frames and view. Its renderer keeps its weights, which fit any geometry.
 
     Raises:
-        ValueError: the recipe asks for a renderer with other weights than the model has.
+        ValueError: the recipe asks for a renderer with other weights than the model has, or for another layout.
     """
     trained = load_trained(arguments.backbone)
     renderer = DrAction.from_settings(arguments.renderer)
@@ -97,5 +100,7 @@ def _trained_further(arguments: ModelArguments) -> tuple[SkeletonLLMForCondition
     trained.model.renderer = renderer
     config = trained.model.config
     config.renderer, config.num_frames = renderer.settings, arguments.num_frames
+    if config.frame_layout != arguments.frame_layout:
+        raise ValueError(f"{arguments.backbone} was trained with model.frame_layout {config.frame_layout}")
     trained.processor.num_frames, trained.processor.face_camera = arguments.num_frames, arguments.face_camera
     return trained.model, trained.processor

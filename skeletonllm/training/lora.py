@@ -5,9 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from skeletonllm.models.backbones import FAMILIES
 from skeletonllm.training.distributed import name_accelerator
 
-TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+# Below the module that is the language model in some family of backbones, and nowhere else.
+_LANGUAGE = "|".join(sorted({family.language for family in FAMILIES.values()}))
+TARGETS = rf".*\b({_LANGUAGE})\..*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 
 
 @dataclass

@@ -5,16 +5,25 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from skeletonllm.models.backbones import FAMILIES
+
 # lora: low-rank adapters beside the language model's linear layers, see skeletonllm.training.lora.
 PARTS = ("renderer", "projector", "lora", "vision", "language")
-_MARKS = {"renderer": "renderer.", "projector": "multi_modal_projector.", "vision": "vision_tower.", "lora": ".lora_"}
+# Names that a part's modules have in any family of backbones. Projectors come first: some lie within the tower.
+_MARKS = {
+    "renderer": ("renderer.",),
+    "lora": (".lora_",),
+    "projector": tuple(f".{name}." for family in FAMILIES.values() for name in family.projector),
+    "vision": tuple(f".{family.vision}." for family in FAMILIES.values()),
+}
 
 
 def part_of(name: str) -> str:
     """The part that a parameter of ``SkeletonLLMForConditionalGeneration`` belongs to."""
     if name.startswith(_MARKS["renderer"]):
         return "renderer"
-    return next((part for part in ("lora", "projector", "vision") if _MARKS[part] in name), "language")
+    found = (part for part in ("lora", "projector", "vision") if any(mark in name for mark in _MARKS[part]))
+    return next(found, "language")
 
 
 def set_trainable(model: nn.Module, parts: Iterable[str]) -> None:

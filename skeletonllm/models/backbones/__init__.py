@@ -8,8 +8,13 @@ from transformers import PretrainedConfig
 
 from skeletonllm.models.backbones.base import BackboneFamily
 from skeletonllm.models.backbones.internvl import InternVL
+from skeletonllm.models.backbones.qwen2_5_vl import Qwen25VL
+from skeletonllm.models.backbones.qwen3_vl import Qwen3VL
+from skeletonllm.models.backbones.smolvlm import SmolVLM
 
-FAMILIES: dict[str, BackboneFamily] = {family.model_type: family for family in (InternVL(),)}
+FAMILIES: dict[str, BackboneFamily] = {
+    family.model_type: family for family in (InternVL(), Qwen25VL(), Qwen3VL(), SmolVLM())
+}
 
 
 def family_named(model_type: str) -> BackboneFamily:

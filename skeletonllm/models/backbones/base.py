@@ -33,6 +33,8 @@ class BackboneFamily(ABC):
         model_type: of its configuration in transformers.
         frame_start, frame_end: special tokens around the placeholders of a picture.
         placeholders: for each layout that the family has, the special token that vision features replace.
+        own_positions: whether tokens are not simply counted, so that ``position_ids`` says where they stand.
+        spaced_layouts: the layouts in which the positions of tokens depend on the seconds between frames.
         answer_prefix: what its chat template writes between the prompt and an answer.
         chat_template: of the tokenizers that are made for tiny models, as the family's own writes conversations.
         turn_tokens: special tokens of that template, the one that ends a turn last.
@@ -45,6 +47,8 @@ class BackboneFamily(ABC):
     frame_start: ClassVar[str]
     frame_end: ClassVar[str]
     placeholders: ClassVar[Mapping[str, str]]
+    own_positions: ClassVar[bool] = False
+    spaced_layouts: ClassVar[tuple[str, ...]] = ()
     answer_prefix: ClassVar[str] = ""
     chat_template: ClassVar[str]
     turn_tokens: ClassVar[tuple[str, ...]]
@@ -76,7 +80,7 @@ class BackboneFamily(ABC):
 
     def placeholder_id(self, config: PretrainedConfig, layout: str) -> int:
         """The token that vision features replace, as the configuration has it."""
-        return {"images": config.image_token_id}[layout]
+        return {"images": config.image_token_id, "video": getattr(config, "video_token_id", None)}[layout]
 
     def frame_text(self, layout: str, tokens: int) -> str:
         """``tokens`` placeholders and what stands around them."""
@@ -112,6 +116,29 @@ class BackboneFamily(ABC):
             layout: among the family's.
             normalize: as the tower was trained, or raw.
         """
+
+    def position_ids(
+        self,
+        input_ids: torch.Tensor,
+        config: PretrainedConfig,
+        image_size: int,
+        layout: str,
+        sample_ids: torch.Tensor,
+        text_positions: torch.Tensor | None = None,
+        frame_seconds: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Where tokens stand: what the backbone takes as ``position_ids``; only of families with ``own_positions``.
+
+        Args:
+            input_ids: (B, L).
+            config: of the backbone.
+            image_size: pixels, the side of a picture.
+            layout: among the family's.
+            sample_ids: (B, L) int64, which sample a token belongs to, negative on padding.
+            text_positions: (B, L), restarting with each sample, where a row holds several.
+            frame_seconds: (S,) by sample, mean seconds between its frames; in ``spaced_layouts``.
+        """
+        raise NotImplementedError(f"{self.model_type} has no positions of its own")
 
     @abstractmethod
     def tiny_config(self, tokenizer: PreTrainedTokenizerBase, sizes: TinySizes) -> PretrainedConfig:
