@@ -24,7 +24,7 @@ COMMANDS = {
     "doctor": "skeletonllm.cli.doctor",
 }
 # Commands with commands of their own: modules with an ``app``.
-GROUPS = {"checkpoint": "skeletonllm.cli.checkpoint"}
+GROUPS = {"checkpoint": "skeletonllm.cli.checkpoint", "formats": "skeletonllm.cli.formats"}
 
 app = typer.Typer(
     help="See skeleton recordings, and train and ask a multimodal LLM about them.",

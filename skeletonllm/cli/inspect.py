@@ -84,7 +84,7 @@ def inspect(
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
-        _print_tables(rows)
+        print_tables(rows)
     for row in rows:
         if "error" in row:
             print(f"skeletonllm: {row['error']}", file=sys.stderr)
@@ -92,7 +92,8 @@ def inspect(
         raise typer.Exit(2)
 
 
-def _print_tables(rows: list[dict]) -> None:
+def print_tables(rows: list[dict]) -> None:
+    """Print facts as tables, passing over rows of errors."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from skeletonllm.skeleton.formats import (
@@ -31,7 +31,9 @@ from skeletonllm.skeleton.formats import (
 )
 from skeletonllm.skeleton.formats.coco_writer import write_coco
 from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, describe, is_text
+from skeletonllm.skeleton.formats.custom import LAYOUT_SUFFIXES, format_beside, format_of
 from skeletonllm.skeleton.formats.npz import write_npz
+from skeletonllm.skeleton.formats.plugins import plugin_formats
 from skeletonllm.skeleton.formats.writers import WRITERS, write_skeleton
 from skeletonllm.skeleton.sequence import SkeletonSequence
 
@@ -42,6 +44,7 @@ __all__ = [
     "SkeletonFormatError",
     "detect_format",
     "is_companion",
+    "known_formats",
     "read_recordings",
     "read_skeleton",
     "write_coco",
@@ -51,7 +54,9 @@ __all__ = [
 
 HEAD_BYTES = 4096
 # Files that stand beside recordings of any format.
-GENERAL_COMPANIONS = ("readme*", "licen[cs]e*", "*.md", "index.csv", "*.parquet", "*.tar", "*.tar.*", "*.zip")
+GENERAL_COMPANIONS = (
+    "readme*", "licen[cs]e*", "*.md", "*.yaml", "*.yml", "index.csv", "*.parquet", "*.tar", "*.tar.*", "*.zip",
+)  # fmt: skip
 
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
@@ -82,20 +87,40 @@ FORMATS: dict[str, Format] = {
 }
 
 
+def known_formats() -> dict[str, Format]:
+    """``FORMATS``, to which what installed packages bring is added the first time.
+
+    Raises:
+        ValueError: an installed package brings a format with the name of another one.
+    """
+    _add_plugins()
+    return FORMATS
+
+
+@cache
+def _add_plugins() -> None:
+    FORMATS.update(plugin_formats(FORMATS))
+
+
 def detect_format(path: str | Path) -> Format:
-    """The format of a file by its first bytes; the suffix decides only between formats that look alike.
+    """The format of a file: that of the layout in its folder, if there is one for files of its name; else by its first
+    bytes, where the suffix decides only between formats that look alike.
 
     Raises:
         FileNotFoundError: no such file.
-        SkeletonFormatError: not a regular file, empty, or no format that is known.
+        SkeletonFormatError: not a regular file, empty, or no format that is known; or a layout with a mistake.
     """
     path = Path(path)
     head = _head(path)
-    fitting = [format for format in FORMATS.values() if head and format.sniff(head, path)]
-    by_suffix = [format for format in fitting or FORMATS.values() if path.suffix.lower() in format.suffixes]
+    formats = known_formats()
+    described = format_beside(path, frozenset(formats))
+    if described is not None:
+        return described
+    fitting = [format for format in formats.values() if head and format.sniff(head, path)]
+    by_suffix = [format for format in fitting or formats.values() if path.suffix.lower() in format.suffixes]
     if fitting:
         return (by_suffix or fitting)[0]
-    expected = " or ".join(format.description for format in by_suffix) or f"a file of {', '.join(FORMATS)}"
+    expected = " or ".join(format.description for format in by_suffix) or f"a file of {', '.join(formats)}"
     place = "line 1" if is_text(head) else "byte 0"
     raise SkeletonFormatError(path, place, describe(head), expected)
 
@@ -105,7 +130,8 @@ def read_skeleton(path: str | Path, format: str | None = None, *, max_persons: i
 
     Args:
         path: the file; of one that holds several recordings, ``FILE#NAME`` is one of them.
-        format: a key of ``FORMATS``, where the file is not to be looked at to find out.
+        format: a key of ``known_formats()``, or the path of a layout (``.yaml``), where the file is not to be looked at
+            to find out.
         max_persons: keep at most so many persons; readers put those who are seen longest and move most first.
 
     Returns:
@@ -144,7 +170,7 @@ def is_companion(path: str | Path) -> bool:
     """Whether a file is, by its name, no recording but belongs to some, such as a list of labels."""
     parts = [part.lower() for part in Path(path).parts[-2:]]
     names = {parts[-1], "/".join(parts)} if parts else set()
-    patterns = (*GENERAL_COMPANIONS, *(pattern for format in FORMATS.values() for pattern in format.companions))
+    patterns = (*GENERAL_COMPANIONS, *(pattern for format in known_formats().values() for pattern in format.companions))
     return any(fnmatchcase(name, pattern.lower()) for name in names for pattern in patterns)
 
 
@@ -159,10 +185,15 @@ def _split_name(path: Path) -> tuple[Path, str | None]:
 def _reader(path: Path, format: str | None) -> Format:
     if format is None:
         return detect_format(path)
-    if format not in FORMATS:
-        raise ValueError(f"unknown format {format!r}; known: {', '.join(sorted(FORMATS))}")
+    formats = known_formats()
+    if format.endswith(LAYOUT_SUFFIXES):
+        reader = format_of(format, frozenset(formats))
+    else:
+        reader = formats.get(format) or format_beside(path, frozenset(formats))
+        if reader is None or reader.name != format:
+            raise ValueError(f"unknown format {format!r}; known: {', '.join(sorted(formats))}, or a layout (.yaml)")
     _head(path)
-    return FORMATS[format]
+    return reader
 
 
 def _named(path: Path, name: str, reader: Format) -> SkeletonSequence:

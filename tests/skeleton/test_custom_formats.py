@@ -1,0 +1,403 @@
+"""Formats that a YAML file describes: the examples of the docs, all kinds of files, axes and units."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skeletonllm.skeleton.formats import FORMATS, SkeletonFormatError, detect_format, is_companion, read_skeleton
+from skeletonllm.skeleton.formats.custom import LAYOUT_FILE
+from skeletonllm.skeleton.synthesis import synthesize
+from skeletonllm.skeleton.topologies import COCO_17, KINECT_V1, KINECT_V2
+from skeletonllm.skeleton.topology import PARTS
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "formats.md"
+# Coordinates are held as float32 to 4 m: 2e-7 m. What is written as text has 4 decimals of a centimetre: 1e-6 m.
+EXACT = 2e-6
+
+STUDIO_NAMES = {
+    "pelvis": "Hips", "chest": "Chest", "head": "Head", "left_shoulder": "LArm", "left_elbow": "LElbow",
+    "left_wrist": "LHand", "right_shoulder": "RArm", "right_elbow": "RElbow", "right_wrist": "RHand",
+    "left_hip": "LLeg", "left_knee": "LKnee", "left_ankle": "LFoot", "right_hip": "RLeg", "right_knee": "RKnee",
+    "right_ankle": "RFoot",
+}  # fmt: skip
+
+
+def example(name: str) -> str:
+    """The YAML of the docs that begins with a comment of this name."""
+    (block,) = re.findall(rf"```yaml\n(# {re.escape(name)}.*?)```", DOCS.read_text(), re.DOTALL)
+    return block
+
+
+@pytest.fixture
+def layout(tmp_path):
+    """Writes a layout: its text, or that of the example of this name."""
+
+    def write(text: str, name: str = "lab.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def wave(label="wave left hand", topology=KINECT_V2, **options):
+    return synthesize(label, topology=topology, performer=0, noise=0, **({"yaw": 0} | options))
+
+
+def write_csv(path: Path, header: list[str], rows, separator: str = ",") -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file, delimiter=separator).writerows([header, *rows])
+    return path
+
+
+def distances(joints: np.ndarray) -> np.ndarray:
+    """(T, J, J) between the joints of the first person: the same wherever they are placed, but for mirroring."""
+    return np.linalg.norm(joints[:, 0, :, None] - joints[:, 0, None], axis=-1)
+
+
+# The examples of the docs.
+
+
+def write_studio(folder: Path, truth) -> Path:
+    """What docs/formats.md says studio.yaml reads: cm, Z up, right-handed, facing +X, far from the origin."""
+    places = truth.joints[:, 0, [KINECT_V2.index(name) for name in STUDIO_NAMES]].astype(float)
+    # Y up to Z up keeping the handedness: of who faces the camera (-z), forwards becomes +X.
+    studio = np.stack([-places[..., 2], -places[..., 0], places[..., 1]], -1) * 100 + [500, -300, 0]
+    header = ["t", *(f"{name}_{axis}" for name in STUDIO_NAMES.values() for axis in "XYZ")]
+    rows = [[f"{1000 * t / truth.fps:.3f}", *(f"{v:.4f}" for v in frame.ravel())] for t, frame in enumerate(studio)]
+    return write_csv(folder / "s01-wave_left_hand.csv", header, rows)
+
+
+def test_the_csv_of_the_docs_is_read_upright_in_metres_and_not_mirrored(layout, tmp_path):
+    truth = wave(yaw=30)
+    path = write_studio(tmp_path, truth)
+    read = read_skeleton(path, format=str(layout(example("studio.yaml"), "studio.yaml")))
+    assert read.topology.joints == tuple(re.findall(r"\{name: (\w+)", example("studio.yaml")))
+    assert read.num_persons == 1 and read.valid.all() and read.label == "wave left hand"
+    assert read.fps == pytest.approx(truth.fps, rel=1e-3)  # the times have three decimals of a millisecond
+    order = [KINECT_V2.index(name) for name in read.topology.joints]
+    true = truth.joints[:, :, order]
+    np.testing.assert_allclose(distances(read.joints), distances(true), atol=1e-5)
+    # Heights were already the world's; the turn about the vertical is the only freedom, and its handedness is kept.
+    np.testing.assert_allclose(read.joints[..., 1], true[..., 1], atol=EXACT)
+    left, right = (read.joints[0, 0, read.topology.index(f"{side}_hip")] for side in ("left", "right"))
+    assert left[0] < right[0] and abs(left[2] - right[2]) < 0.05
+    travelled = np.linalg.norm(np.diff(read.joints[:, 0], axis=0), axis=-1).sum(0)
+    assert read.topology.joints[travelled.argmax()] == "left_wrist"
+    assert any("studio.yaml" in note for note in read.notes) and any("30 frames per second" in n for n in read.notes)
+
+
+def test_the_npy_of_the_docs_is_what_the_camera_saw(layout, tmp_path):
+    truth = wave()
+    rows = truth.joints[:, 0].reshape(truth.num_frames, -1) * 1000
+    rows[3, 3 * KINECT_V2.index("left_wrist") :][:3] = 0
+    np.save(tmp_path / "take.npy", rows)
+    read = read_skeleton(tmp_path / "take.npy", format=str(layout(example("depth.yaml"))))
+    expected = truth.joints.copy()
+    expected[3, 0, KINECT_V2.index("left_wrist")] = 0
+    np.testing.assert_allclose(read.joints, expected, atol=EXACT)
+    assert (read.topology, read.fps, read.valid.size - read.valid.sum()) == (KINECT_V2, 30.0, 1)
+    assert any(note.startswith("1 of ") and "missing" in note for note in read.notes)
+
+
+def test_the_json_of_the_docs_gives_two_tracked_persons(layout, tmp_path):
+    left, right = (wave(label, COCO_17, seconds=2.0) for label in ("wave left hand", "kick"))
+    # Pixels, y down; who stands at larger x of the world is seen at smaller x.
+    seen = [(-joints[:, 0, :, :2] * [1, 1] * 200 + [x, 500]) for joints, x in ((left.joints, 300), (right.joints, 900))]
+    frames = []
+    for t in range(left.num_frames):
+        people = [
+            {
+                "points": dict(zip(COCO_17.joints, points[t].round(3).tolist(), strict=True)),
+                "scores": dict.fromkeys(COCO_17.joints, 0.75),
+            }
+            for points in (seen if t % 2 else seen[::-1])
+        ]
+        del people[0]["points"]["left_ear"], people[0]["scores"]["left_ear"]
+        people[1]["scores"]["left_eye"] = 0
+        frames.append({"people": people if t != 5 else []})
+    path = tmp_path / "pair.json"
+    path.write_text(json.dumps({"video": {"fps": 25, "action": "clap"}, "frames": frames}))
+    read = read_skeleton(path, format=str(layout(example("poses.yaml"))))
+    assert (read.num_frames, read.num_persons, read.fps, read.label) == (left.num_frames, 2, 25.0, "clap")
+    assert not read.valid[5].any() and read.confidence[4, 0, COCO_17.index("nose")] == 0.75
+    for joint in ("left_ear", "left_eye"):  # one person has no such point, that of the other is worth nothing
+        assert read.valid[4, :, COCO_17.index(joint)].sum() == 1
+    # Of two who stand apart, each stays where they are; image x to the right is world -x.
+    centres = read.joints[..., 0].mean(-1)[[4, 6, 7, 8]]
+    assert np.ptp(centres, axis=0).max() < 0.3 and abs(centres[0, 0] - centres[0, 1]) > 1.0
+    first = int(centres[0].argmax())
+    assert read.joints[4, first, COCO_17.index("nose"), 1] > read.joints[4, first, COCO_17.index("left_ankle"), 1]
+    shoulders = [read.joints[4, first, COCO_17.index(f"{side}_shoulder"), 0] for side in ("left", "right")]
+    assert shoulders[0] < shoulders[1]
+
+
+def test_the_docs_list_every_format_and_every_body_part():
+    text = DOCS.read_text()
+
+    missing = [name for name in FORMATS if f"| `{name}` |" not in text]
+    assert not missing, f"docs/formats.md has no row for {missing}"
+    assert ", ".join(PARTS) in text
+
+
+# Tables.
+
+MINIMAL = """
+kind: csv
+topology: {joints: [{name: pelvis, part: torso}, {name: head, parent: pelvis, part: head}]}
+columns: "{joint}.{value}"
+values: [x, y, z]
+unit: m
+place: camera
+fps: 10
+"""
+HEADER = [f"{joint}.{axis}" for joint in ("pelvis", "head") for axis in "xyz"]
+ROWS = [[0, 0, 3, 0, 0.7, 3], [0.1, 0, 3, 0.1, 0.7, 3]]
+
+
+def test_columns_are_found_in_any_order_and_others_passed_over(layout, tmp_path):
+    order = [4, 2, 0, 5, 1, 3]
+    rows = [[row[i] for i in order] + ["words"] for row in ROWS]
+    path = write_csv(tmp_path / "a.csv", [HEADER[i] for i in order] + ["remark"], rows)
+    read = read_skeleton(path, format=str(layout(MINIMAL)))
+    np.testing.assert_allclose(read.joints[:, 0], np.reshape(ROWS, (2, 2, 3)), atol=EXACT)
+
+
+def test_columns_may_be_numbers_of_a_table_without_names(layout, tmp_path):
+    text = MINIMAL.replace('columns: "{joint}.{value}"', "columns: {head: [3, 4, 5], pelvis: [0, 1, 2]}\nheader: 0")
+    path = tmp_path / "a.txt"
+    path.write_text("\n".join(" ".join(map(str, row)) for row in ROWS))
+    read = read_skeleton(path, format=str(layout(text + "separator: space\n")))
+    np.testing.assert_allclose(read.joints[:, 0], np.reshape(ROWS, (2, 2, 3)), atol=EXACT)
+
+
+def test_lines_before_and_below_the_names_are_passed_over(layout, tmp_path):
+    path = write_csv(tmp_path / "a.csv", ["export 1.0"], [["subject", "7"], HEADER, ["m"] * 6, *ROWS], ";")
+    read = read_skeleton(path, format=str(layout(MINIMAL + "header: 3\nskip: 1\nseparator: semicolon\n")))
+    assert read.num_frames == 2 and read.valid.all()
+
+
+def test_empty_fields_words_and_numbers_mark_missing_joints_and_the_label_is_a_column(layout, tmp_path):
+    rows = [["NA", 0, 3, *ROWS[0][3:], "walk"], [*ROWS[1][:3], 0.1, "", 3, "walk"], [*ROWS[1], "run"]]
+    path = write_csv(tmp_path / "a.csv", [*HEADER, "action"], rows)
+    read = read_skeleton(path, format=str(layout(MINIMAL + "missing: NA\nlabel: action\n")))
+    np.testing.assert_array_equal(read.valid[:, 0], [[False, True], [True, False], [True, True]])
+    assert read.label == "walk" and any("2 labels" in note for note in read.notes)
+
+
+def test_several_persons_have_columns_of_their_own(layout, tmp_path):
+    header = [f"{person}:{name}" for person in ("A", "B") for name in HEADER]
+    path = write_csv(tmp_path / "a.csv", header, [[*row, *(np.array(row) + 0.5)] for row in ROWS])
+    text = MINIMAL.replace("{joint}.{value}", "{person}:{joint}.{value}") + "persons: [A, B]\n"
+    read = read_skeleton(path, format=str(layout(text)))
+    assert read.num_persons == 2
+    np.testing.assert_allclose(read.joints[:, 1] - read.joints[:, 0], 0.5, atol=EXACT)
+
+
+def test_joints_that_are_not_listed_are_unknown_and_counted(layout, tmp_path):
+    path = write_csv(tmp_path / "a.csv", HEADER, ROWS)
+    text = MINIMAL.replace(MINIMAL.split("\n")[2], "topology: kinect_v1") + "joints: {pelvis: pelvis, head: head}\n"
+    read = read_skeleton(path, format=str(layout(text)))
+    assert [KINECT_V1.joints[j] for j in np.flatnonzero(read.valid.all((0, 1)))] == ["pelvis", "head"]
+    assert any("18 of the 20 joints" in note for note in read.notes)
+
+
+def test_a_confidence_of_zero_is_an_unknown_joint(layout, tmp_path):
+    header = [f"{joint}.{value}" for joint in ("pelvis", "head") for value in ("x", "y", "z", "likelihood")]
+    path = write_csv(tmp_path / "a.csv", header, [[0, 0, 3, 0.5, 0, 0.7, 3, 0], [0, 0, 3, 1.5, 0, 0.7, 3, 1]])
+    text = MINIMAL.replace("[x, y, z]", "{x: x, y: y, z: z, confidence: likelihood}")
+    read = read_skeleton(path, format=str(layout(text)))
+    np.testing.assert_array_equal(read.valid[:, 0], [[True, False], [True, True]])
+    np.testing.assert_allclose(read.confidence[:, 0], [[0.5, 0], [1, 1]])
+
+
+# Arrays.
+
+
+@pytest.mark.parametrize(
+    ("shape", "change"),
+    [
+        ("T J C", lambda a: a[:, 0]),
+        ("T P J C", lambda a: a),
+        ("P T J C", lambda a: a.transpose(1, 0, 2, 3)),
+        ("C T J P", lambda a: a.transpose(3, 0, 2, 1)),
+        ("T (P J C)", lambda a: a.reshape(len(a), -1)),
+        ("(T J) C", lambda a: a.reshape(-1, 3)),
+        ("1 T C J", lambda a: a.transpose(1, 0, 3, 2)),
+        ("T (C J)", lambda a: a[:, 0].transpose(0, 2, 1).reshape(len(a), -1)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_axes_of_arrays_may_stand_in_any_order(layout, tmp_path, shape, change):
+    truth = wave(topology=KINECT_V1)
+    np.save(tmp_path / "a.npy", change(truth.joints.astype(np.float64)))
+    text = f"kind: npy\nshape: {shape}\ntopology: kinect-v1\nplace: camera\nunit: m\nfps: 30\n"
+    read = read_skeleton(tmp_path / "a.npy", format=str(layout(text)))
+    np.testing.assert_allclose(read.joints, truth.joints, atol=EXACT)
+
+
+def test_joints_and_values_of_arrays_may_be_picked_by_their_places(layout, tmp_path):
+    array = np.zeros((4, 5, 4))
+    array[:, 3, :3], array[:, 1, :3] = (3, 1, 0.2), (3, 2, 0.3)  # z, y, x
+    np.save(tmp_path / "a.npy", array)
+    text = """
+kind: npy
+shape: T J C
+topology: {joints: [{name: pelvis, part: torso}, {name: head, parent: pelvis, part: head}]}
+joints: {head: 1, pelvis: 3}
+values: [z, y, x, "-"]
+place: camera
+unit: m
+fps: 30
+"""
+    read = read_skeleton(tmp_path / "a.npy", format=str(layout(text)))
+    np.testing.assert_allclose(read.joints[0, 0], [[0.2, 1, 3], [0.3, 2, 3]], atol=EXACT)
+
+
+def test_an_archive_has_keys_for_everything(layout, tmp_path):
+    truth = wave(topology=KINECT_V1)
+    confidence = np.full(truth.joints.shape[:3], 0.5)
+    np.savez(
+        tmp_path / "a.npz", kp=truth.joints, score=confidence, stamps=np.arange(truth.num_frames) * 40_000, what="wave"
+    )
+    text = """
+{kind: npz, array: kp, shape: T P J C, confidence: score, time: stamps, time_unit: us, label: what,
+ topology: kinect_v1, place: camera, unit: m}
+"""
+    read = read_skeleton(tmp_path / "a.npz", format=str(layout(text)))
+    np.testing.assert_allclose(read.joints, truth.joints, atol=EXACT)
+    assert (read.fps, read.label, read.confidence.max()) == (pytest.approx(25.0), "wave", 0.5)
+
+
+# JSON.
+
+
+def test_json_may_hold_a_trajectory_per_joint_and_value(layout, tmp_path):
+    truth = wave(topology=KINECT_V1)
+    content = {
+        joint: {axis: truth.joints[:, 0, j, i].tolist() for i, axis in enumerate("xyz")}
+        for j, joint in enumerate(KINECT_V1.joints)
+    }
+    (tmp_path / "a.json").write_text(json.dumps({"data": content}))
+    text = "{kind: json, points: 'data{J}{C}[T]', topology: kinect_v1, place: camera, unit: m, fps: 30}"
+    read = read_skeleton(tmp_path / "a.json", format=str(layout(text)))
+    np.testing.assert_allclose(read.joints, truth.joints, atol=EXACT)
+
+
+def test_json_may_hold_flat_lists_null_frames_and_times(layout, tmp_path):
+    truth = wave(topology=KINECT_V1)
+    frames = [
+        {"stamp": t / 20, "xyz": None if t == 2 else joints.ravel().tolist()}
+        for t, joints in enumerate(truth.joints[:, 0].astype(float))
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(frames))
+    text = "{kind: json, points: '[T].xyz[J C]', time: '[T].stamp', topology: kinect_v1, place: camera, unit: m}"
+    read = read_skeleton(tmp_path / "a.json", format=str(layout(text)))
+    assert read.fps == pytest.approx(20) and not read.valid[2].any() and read.valid[[0, 1, 3]].all()
+    np.testing.assert_allclose(read.joints[3:], truth.joints[3:], atol=EXACT)
+
+
+# Axes.
+
+
+@pytest.mark.parametrize(
+    ("settings", "from_world"),
+    [
+        ("place: camera", [1, 1, 1]),
+        ("place: camera, up: -y", [-1, -1, 1]),  # computer vision: x to the right of the picture, y down
+        ("place: camera, handed: left", [-1, 1, 1]),  # x to the right, y up
+    ],
+)
+def test_cameras_of_all_conventions_see_the_same(layout, tmp_path, settings, from_world):
+    truth = wave(topology=KINECT_V1, yaw=30)
+    np.save(tmp_path / "a.npy", truth.joints * np.array(from_world) / 0.0254)
+    text = f"{{kind: npy, shape: T P J C, topology: kinect_v1, unit: inch, fps: 30, {settings}}}"
+    read = read_skeleton(tmp_path / "a.npy", format=str(layout(text)))
+    np.testing.assert_allclose(read.joints, truth.joints, atol=EXACT)
+
+
+@pytest.mark.parametrize("handed", ["right", "left"])
+def test_left_stays_left_in_studios_of_either_handedness(layout, tmp_path, handed):
+    truth = wave(topology=KINECT_V1)
+    np.save(tmp_path / "a.npy", truth.joints * ([1, 1, -1] if handed == "left" else [1, 1, 1]))
+    text = f"{{kind: npy, shape: T P J C, topology: kinect_v1, up: y, unit: m, fps: 30, handed: {handed}}}"
+    read = read_skeleton(tmp_path / "a.npy", format=str(layout(text)))
+    shift = read.joints[0, 0, 0] - truth.joints[0, 0, 0]
+    # Synthetic performers turn their hips by a degree or two while they wave.
+    np.testing.assert_allclose(read.joints - shift, truth.joints, atol=0.05)
+    wrists = [np.ptp(read.joints[:, 0, KINECT_V1.index(f"{side}_wrist"), 1]) for side in ("left", "right")]
+    assert wrists[0] > 3 * wrists[1]
+
+
+def test_a_person_who_is_kept_is_not_turned(layout, tmp_path):
+    truth = wave(topology=KINECT_V1)
+    np.save(tmp_path / "a.npy", truth.joints)
+    text = "{kind: npy, shape: T P J C, topology: kinect_v1, up: y, unit: m, fps: 30, place: kept}"
+    read = read_skeleton(tmp_path / "a.npy", format=str(layout(text)))
+    # z is towards the camera: who faced -z shows the back, the left side at larger x.
+    left, right = (KINECT_V1.index(f"{side}_shoulder") for side in ("left", "right"))
+    assert (read.joints[:, 0, left, 0] > read.joints[:, 0, right, 0]).all()
+
+
+def test_axis_and_unit_are_detected_where_the_layout_leaves_them_open(layout, tmp_path):
+    truth = wave(topology=KINECT_V1)
+    np.save(tmp_path / "a.npy", truth.joints[..., [2, 0, 1]] * 1000)
+    text = "{kind: npy, shape: T P J C, topology: kinect_v1, fps: 30}"
+    read = read_skeleton(tmp_path / "a.npy", format=str(layout(text)))
+    np.testing.assert_allclose(distances(read.joints), distances(truth.joints), atol=1e-5)
+    assert any("millimetres" in note for note in read.notes) and any("up axis z" in note for note in read.notes)
+
+
+# Layouts in the folder.
+
+
+def test_a_layout_in_the_folder_holds_for_the_files_that_it_fits(layout, tmp_path):
+    path = write_csv(tmp_path / "walk 1.csv", HEADER, ROWS)
+    other = write_csv(tmp_path / "notes.csv", ["a"], [["b"]])
+    with pytest.raises(SkeletonFormatError):
+        read_skeleton(path)
+    layout(MINIMAL + "files: '{label} *.csv'\nname: our_lab\n", LAYOUT_FILE)
+    assert detect_format(path).name == "our_lab"
+    assert read_skeleton(path).label == "walk"
+    assert read_skeleton(path, format="our_lab").num_frames == 2  # as a walk through a folder asks for it
+    with pytest.raises(SkeletonFormatError, match=r"notes\.csv"):
+        read_skeleton(other)
+    assert is_companion(tmp_path / LAYOUT_FILE)
+
+
+def test_a_layout_that_is_written_anew_is_read_anew(layout, tmp_path):
+    path = write_csv(tmp_path / "a.csv", HEADER, ROWS)
+    lab = layout(MINIMAL)
+    assert read_skeleton(path, format=str(lab)).fps == 10
+    layout(MINIMAL.replace("fps: 10", "fps: 12.5"))
+    assert read_skeleton(path, format=str(lab)).fps == 12.5
+
+
+def test_a_folder_is_walked_by_its_layout(layout, tmp_path):
+    from skeletonllm.data.walk import walk
+
+    for take in range(3):
+        write_csv(tmp_path / f"wave {take}.csv", HEADER, ROWS)
+    layout(MINIMAL + "files: '{label} *.csv'\n", LAYOUT_FILE)
+    found = walk(tmp_path)
+    assert [entry.read().label for entry in found.entries] == ["wave"] * 3
+    assert [path.name for path in found.companions] == [LAYOUT_FILE]
+
+
+def test_a_topology_may_stand_beside_the_layout_and_nowhere_else(layout, tmp_path):
+    path = write_csv(tmp_path / "a.csv", HEADER, ROWS)
+    stick = "name: stick\njoints: [{name: pelvis, part: torso}, {name: head, parent: pelvis, part: head}]\n"
+    layout(stick, "stick.yaml")
+    (tmp_path / "below").mkdir()
+    layout(stick, "below/stick.yaml")
+    text = MINIMAL.replace(MINIMAL.split("\n")[2], "topology: TOPOLOGY")
+    read = read_skeleton(path, format=str(layout(text.replace("TOPOLOGY", "stick.yaml"))))
+    assert read.topology.name == "stick"
+    (tmp_path / "link.yaml").symlink_to(tmp_path / "below" / "stick.yaml")
+    for name in ("below/stick.yaml", str(tmp_path / "stick.yaml"), "../stick.yaml", "link.yaml", "absent.yaml"):
+        with pytest.raises(SkeletonFormatError, match=r"lab\.yaml: line 3, key 'topology'.*folder of the layout"):
+            read_skeleton(path, format=str(layout(text.replace("TOPOLOGY", name))))
