@@ -19,6 +19,7 @@ from skeletonllm.skeleton.synthesis.description import describe_motion
 from skeletonllm.skeleton.synthesis.performance import MOTION_STREAM, SENSOR_STREAM, act, generator
 from skeletonllm.skeleton.synthesis.sensor import disturb, view
 from skeletonllm.skeleton.synthesis.several import act_several
+from skeletonllm.skeleton.synthesis.truth import known_facts, known_facts_of_sequence
 from skeletonllm.skeleton.topologies import get_topology
 from skeletonllm.skeleton.topology import Topology
 
@@ -28,6 +29,8 @@ __all__ = [
     "Action",
     "Performer",
     "describe",
+    "known_facts",
+    "known_facts_of_sequence",
     "perform",
     "perform_sequence",
     "performer",

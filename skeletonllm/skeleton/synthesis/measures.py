@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from skeletonllm.skeleton.body_tracks import extremes
 from skeletonllm.skeleton.kinematics import normalize
 from skeletonllm.skeleton.synthesis.body import JOINTS
 
@@ -16,29 +17,6 @@ _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 # Degrees from the trunk up to which an arm hangs.
 HANGING = 40
 UP = np.array([0.0, 1.0, 0.0])
-
-
-def extremes(signal: np.ndarray, least: float) -> tuple[list[int], list[int]]:
-    """Frames at which a signal (T,) has highs and lows.
-
-    Between a high and the lows or ends on both sides of it the signal changes by ``least`` or more; smaller changes
-    are no extremes, and the ends themselves are neither.
-    """
-    highs, lows = [], []
-    high = low = 0
-    rising = falling = False
-    for frame, value in enumerate(signal):
-        high = frame if value > signal[high] else high
-        low = frame if value < signal[low] else low
-        if not falling and signal[high] - value >= least:
-            if rising:
-                highs.append(high)
-            rising, falling, low = False, True, frame
-        elif not rising and value - signal[low] >= least:
-            if falling:
-                lows.append(low)
-            rising, falling, high = True, False, frame
-    return highs, lows
 
 
 def onset(signal: np.ndarray) -> int:
