@@ -38,8 +38,12 @@ def frames_to_inputs(
     if normalize not in NORMALIZATIONS:
         raise ValueError(f"unknown normalize {normalize!r}, expected one of {', '.join(NORMALIZATIONS)}")
     family = family_of(backbone_config)
-    if frames.shape[-2:] != (image_size, image_size):
-        batch, count = frames.shape[:2]
-        resized = functional.interpolate(frames.flatten(0, 1), (image_size, image_size), mode="bicubic", antialias=True)
-        frames = resized.clamp(0, 1).unflatten(0, (batch, count))
-    return family.picture_inputs(frames, backbone_config, layout, normalize == "backbone")
+    return family.picture_inputs(resized(frames, image_size), backbone_config, layout, normalize == "backbone")
+
+
+def resized(frames: torch.Tensor, image_size: int) -> torch.Tensor:
+    """Frames (B, N, 3, H, W) in [0, 1] with sides of ``image_size`` pixels."""
+    if frames.shape[-2:] == (image_size, image_size):
+        return frames
+    smaller = functional.interpolate(frames.flatten(0, 1), (image_size, image_size), mode="bicubic", antialias=True)
+    return smaller.clamp(0, 1).unflatten(0, frames.shape[:2])
