@@ -134,7 +134,7 @@ class BodyTracks:
 
     @cached_property
     def flight(self) -> np.ndarray:
-        """(T,) how far the lower ankle and the hips, whichever less, are above where they usually are, in legs; or 0."""
+        """(T,) legs by which the lower ankle and the hips, whichever less, are above where they usually are; or 0."""
         lower, hips = self.lower_ankle, self.middle("hip")[:, 1]
         above = np.minimum(lower - np.percentile(lower, 20), hips - np.median(hips))
         return np.maximum(above, 0.0) / self.leg
