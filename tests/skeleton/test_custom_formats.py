@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from skeletonllm.skeleton.formats import FORMATS, SkeletonFormatError, detect_format, is_companion, read_skeleton
 from skeletonllm.skeleton.formats.custom import LAYOUT_FILE
 from skeletonllm.skeleton.synthesis import synthesize
-from skeletonllm.skeleton.topologies import COCO_17, KINECT_V1, KINECT_V2
+from skeletonllm.skeleton.topologies import COCO_17, KINECT_V1, KINECT_V2, MEDIAPIPE_33
 from skeletonllm.skeleton.topology import PARTS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "formats.md"
@@ -401,3 +402,40 @@ def test_a_topology_may_stand_beside_the_layout_and_nowhere_else(layout, tmp_pat
     for name in ("below/stick.yaml", str(tmp_path / "stick.yaml"), "../stick.yaml", "link.yaml", "absent.yaml"):
         with pytest.raises(SkeletonFormatError, match=r"lab\.yaml: line 3, key 'topology'.*folder of the layout"):
             read_skeleton(path, format=str(layout(text.replace("TOPOLOGY", name))))
+
+
+# Real files, which readers of their own read too.
+
+
+def test_a_layout_reads_northwestern_ucla_as_its_own_reader_does(layout, shared, tmp_path):
+    path = tmp_path / "clip.json"
+    with tarfile.open(shared / "data/nw_ucla.tar.xz") as archive:
+        member = next(member for member in archive if member.name.endswith(".json"))
+        path.write_bytes(archive.extractfile(member).read())
+    text = "{kind: json, points: 'skeletons[T][J][C]', topology: kinect_v1, place: camera, unit: m, fps: 30}\n"
+    read, own = read_skeleton(path, format=str(layout(text))), read_skeleton(path)
+    np.testing.assert_array_equal(read.joints, own.joints)
+    np.testing.assert_array_equal(read.valid, own.valid)
+
+
+def test_a_layout_reads_humanml3d_in_its_shape_and_on_its_side(layout, shared):
+    path = shared / "data/humanml3d/new_joints/000000.npy"
+    text = "{kind: npy, shape: T J C, topology: smpl_22, up: y, unit: m, fps: 20, place: kept}"
+    read, own = read_skeleton(path, format=str(layout(text))), read_skeleton(path)
+    np.testing.assert_allclose(distances(read.joints), distances(own.joints), atol=1e-5)
+    # Both stand before the camera as recorded; how far away is each reader's own.
+    shift = read.joints[0, 0, 0] - own.joints[0, 0, 0]
+    np.testing.assert_allclose(read.joints - shift, own.joints, atol=1e-5)
+
+
+def test_a_layout_reads_the_numbered_columns_of_mediapipe(layout, shared):
+    path = next(iter(sorted((shared / "data/mediapipe33_yoga").rglob("*.csv"))))
+    columns = {name: [4 * i, 4 * i + 1, 4 * i + 3] for i, name in enumerate(MEDIAPIPE_33.joints)}
+    text = f"{{kind: csv, topology: mediapipe_33, columns: {json.dumps(columns)}, values: [x, y, confidence], fps: 30}}"
+    read, own = read_skeleton(path, format=str(layout(text))), read_skeleton(path)
+    assert read.num_frames == own.num_frames
+    known = own.valid[:, 0] & read.valid[:, 0]
+    # Columns count in widths and heights, which only the reader brings to one unit: each axis fits but for its scale.
+    for axis in (0, 1):
+        correlation = np.corrcoef(read.joints[:, 0, :, axis][known], own.joints[:, 0, :, axis][known])[0, 1]
+        assert correlation > 0.999
