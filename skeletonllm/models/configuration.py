@@ -3,6 +3,7 @@
 from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 
 from skeletonllm.models.backbones import family_of
+from skeletonllm.models.foreground import Foreground, tower_of
 from skeletonllm.models.pixels import NORMALIZATIONS
 
 
@@ -17,10 +18,12 @@ class SkeletonLLMConfig(PretrainedConfig):
         normalize: ``backbone`` or ``none``, see ``skeletonllm.models.pixels.frames_to_inputs``.
         frame_layout: ``images`` or ``video``: how frames stand in the prompt and reach the tower, see
             ``skeletonllm.models.backbones``.
+        foreground: ``margin`` and ``cutoff`` of a ``skeletonllm.models.foreground.Foreground``, an empty dictionary
+            for its defaults: only what bodies touch is encoded and read. None: whole pictures.
 
     Raises:
         ValueError: no backbone, one of an unsupported family, a layout that the family does not have, or an image size
-            that its tower cannot take.
+            that its tower cannot take; foreground settings that are wrong, or not for this family.
     """
 
     model_type = "skeletonllm"
@@ -33,6 +36,7 @@ class SkeletonLLMConfig(PretrainedConfig):
     image_size: int | None = None
     normalize: str = "backbone"
     frame_layout: str = "images"
+    foreground: dict | None = None
 
     def __post_init__(self, **kwargs):
         if isinstance(self.backbone_config, dict):
@@ -55,6 +59,9 @@ class SkeletonLLMConfig(PretrainedConfig):
         if self.image_size is None:
             self.image_size = family.native_image_size(self.backbone_config)
         family.tokens_per_frame(self.backbone_config, self.image_size)  # refuses a size that the tower cannot take
+        if self.foreground is not None:
+            Foreground.of(self.foreground)
+            tower_of(self.backbone_config.model_type).check_config(self.backbone_config)
         super().__post_init__(**kwargs)
 
     @property

@@ -64,15 +64,15 @@ def tower_of(model_type: str) -> ModuleType:
 def kept_cells(touched: torch.Tensor, merge: int, margin: int) -> torch.Tensor:
     """Which cells are kept: patches (..., R, C) bool to cells (..., R / merge, C / merge) bool.
 
-    A frame that nobody touches keeps the cell in its middle: no frame is without a token.
+    In a frame where nobody is the cell in the middle counts as touched: no frame is without a token.
     """
     cells = touched.unflatten(-1, (-1, merge)).any(-1).unflatten(-2, (-1, merge)).any(-2)
-    margin = min(margin, max(cells.shape[-2:]))
-    near = max_pool2d(cells.flatten(0, -3).float(), 2 * margin + 1, stride=1, padding=margin)
-    cells = near.bool().view(cells.shape)
     middle = torch.zeros_like(cells)
     middle[..., cells.shape[-2] // 2, cells.shape[-1] // 2] = True
-    return cells | middle & ~cells.any(-1, keepdim=True).any(-2, keepdim=True)
+    cells = cells | middle & ~cells.any(-1, keepdim=True).any(-2, keepdim=True)
+    margin = min(margin, max(cells.shape[-2:]))
+    near = max_pool2d(cells.flatten(0, -3).float(), 2 * margin + 1, stride=1, padding=margin)
+    return near.bool().view(cells.shape)
 
 
 def patches_of_clips(patches, index, shape, merge: int, margin: int) -> tuple[torch.Tensor, torch.Tensor]:

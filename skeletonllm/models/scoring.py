@@ -21,9 +21,9 @@ def candidate_log_likelihoods(
     end-of-turn token, without which a label would never lose to a longer one that begins alike.
 
     Args:
-        prompt: keyword arguments of the backbone: ``input_ids`` (B, L), ``attention_mask`` (B, L), pictures, and
-            ``position_ids`` (3, B, L) where the backbone does not count by itself; the candidates go on behind the
-            largest.
+        prompt: keyword arguments of the backbone: tokens or their embeddings, ``attention_mask`` (B, L), pictures, and
+            ``position_ids`` (B, L) or (3, B, L) where the backbone does not count by itself; the candidates go on
+            behind the largest.
         candidates: C non-empty lists of token ids.
         candidates_per_pass: candidates that share a pass; bounds the copies of the cache that are held at once.
 
@@ -60,7 +60,8 @@ def _rest_of(
     mask = torch.cat([prefix_mask, prefix_mask.new_ones(rows * count, longest - 1)], dim=1)
     going_on = dict(input_ids=tokens[:, :-1], attention_mask=mask)
     if "position_ids" in prompt:
-        following = prompt["position_ids"].amax((0, 2)).repeat_interleave(count) + 1
+        positions = prompt["position_ids"]
+        following = positions.reshape(-1, *positions.shape[-2:]).amax((0, 2)).repeat_interleave(count) + 1
         going_on["position_ids"] = following[:, None] + torch.arange(longest - 1, device=tokens.device)
     logits = backbone(**going_on, past_key_values=_repeated(cache, count), use_cache=True).logits
     log_probs = logits.float().log_softmax(-1).gather(-1, tokens[:, 1:, None])[..., 0]

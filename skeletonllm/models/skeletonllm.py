@@ -12,6 +12,7 @@ from transformers.utils import ModelOutput
 
 from skeletonllm.models.backbones import family_of
 from skeletonllm.models.configuration import SkeletonLLMConfig
+from skeletonllm.models.foreground import foreground_rows, tower_of
 from skeletonllm.models.losses import mean_per_sample, predicting_positions
 from skeletonllm.models.patches import use_patch_products
 from skeletonllm.models.pixels import frames_to_inputs
@@ -87,6 +88,8 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             AutoModelForImageTextToText.from_config(config.backbone_config) if backbone is None else backbone
         )
         use_patch_products(self.backbone)
+        if config.foreground is not None:
+            tower_of(config.backbone_config.model_type).prepare(self.backbone)
         self.generation_config = self.backbone.generation_config
         self.post_init()
 
@@ -100,13 +103,14 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         image_size: int | None = None,
         normalize: str = "backbone",
         frame_layout: str = "images",
+        foreground: dict | None = None,
         **loading,
     ) -> "SkeletonLLMForConditionalGeneration":
         """A new renderer in front of a trained backbone.
 
         Args:
             backbone: an image-text-to-text model, or the name or folder of one.
-            renderer, num_frames, image_size, normalize, frame_layout: see ``SkeletonLLMConfig``.
+            renderer, num_frames, image_size, normalize, frame_layout, foreground: see ``SkeletonLLMConfig``.
             loading: for ``from_pretrained`` of the backbone, if it is not loaded yet (``dtype``, ``device_map``, ...).
         """
         if isinstance(backbone, str):
@@ -120,6 +124,7 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             image_size=image_size,
             normalize=normalize,
             frame_layout=frame_layout,
+            foreground=foreground,
             dtype=backbone.config.dtype,
             # A config spreads its choice over its parts, and without any the backbone would see the words to come.
             attn_implementation=backbone.config._attn_implementation,
@@ -143,6 +148,18 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         return frames_to_inputs(
             frames, config.backbone_config, config.image_size, config.normalize, config.frame_layout
         )
+
+    def _read(
+        self, clips: ClipBatch | None, frames: torch.Tensor | None, rows: dict[str, torch.Tensor | None]
+    ) -> dict[str, torch.Tensor | None]:
+        """Rows of tokens, with the backbone's picture arguments; with foreground patches both are shorter.
+
+        Args:
+            rows: ``input_ids`` and other (B, L), see ``skeletonllm.models.foreground.without_dropped``.
+        """
+        if self.config.foreground is None or (clips is None) == (frames is None):
+            return rows | self.pixel_inputs(clips, frames)
+        return foreground_rows(self, rows, clips, frames)
 
     def position_ids(
         self,
@@ -212,23 +229,30 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         Raises:
             ValueError: a sample without an answer; frames and placeholder tokens that do not match; samples in one
                 row that the backbone would let see each other; positions that nobody knows.
+
+        With foreground patches the columns of placeholders that are left out are missing in all that is returned, and
+        every row ends with its last token.
         """
         if sample_ids is not None:
             self._check_separation(sample_ids, attention_mask, position_ids)
         if position_ids is None or sample_ids is not None:
             known = input_ids if kwargs.get("past_key_values") is None else None
             position_ids = self.position_ids(known, attention_mask, sample_ids, position_ids, frame_seconds)
-        inputs = dict(input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids, **kwargs)
+        rows = dict(input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids)
+        inputs = self._read(clips, frames, rows | dict(labels=labels, sample_ids=sample_ids)) | kwargs
+        labels, sample_ids = inputs.pop("labels"), inputs.pop("sample_ids")
+        if "inputs_embeds" in inputs:
+            del inputs["input_ids"]  # the backbone takes one or the other
         if sample_ids is not None or labels is not None:
             # Nothing goes on from here; and with a cache transformers would not look for samples in the positions.
             inputs["use_cache"] = False
         if labels is None:
-            return self.backbone(**inputs, **self.pixel_inputs(clips, frames))
+            return self.backbone(**inputs)
         if sample_ids is None:
             sample_ids = torch.arange(len(labels), device=labels.device)[:, None].expand_as(labels)
         predicts = predicting_positions(labels, sample_ids)
         columns = predicts.any(0).nonzero()[:, 0]
-        outputs = self.backbone(**inputs, **self.pixel_inputs(clips, frames), logits_to_keep=columns)
+        outputs = self.backbone(**inputs, logits_to_keep=columns)
         losses = mean_per_sample(
             outputs.logits[predicts[:, columns]], labels[:, 1:][predicts], sample_ids[:, 1:][predicts]
         )
@@ -273,7 +297,10 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 raise ValueError(f"{setting} above 1 is not supported; repeat the prompts instead")
         self.backbone.generation_config = self.generation_config  # from_pretrained replaces ours, not the backbone's
         prompt = self._prompt(input_ids, attention_mask, clips, frames, frame_seconds)
-        return self.backbone.generate(**prompt, **kwargs)
+        generated = self.backbone.generate(**prompt, **kwargs)
+        if "inputs_embeds" not in prompt:
+            return generated
+        return torch.cat([input_ids, generated[:, prompt["input_ids"].shape[1] :]], dim=1)
 
     @torch.no_grad()
     def label_log_likelihoods(
@@ -292,6 +319,8 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         ``skeletonllm.models.scoring.candidate_log_likelihoods``.
         """
         prompt = self._prompt(input_ids, attention_mask, clips, frames, frame_seconds)
+        if "inputs_embeds" in prompt:
+            del prompt["input_ids"]
         return candidate_log_likelihoods(self.backbone, prompt, candidate_token_ids, candidates_per_pass)
 
     def _prompt(
@@ -303,9 +332,10 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         frame_seconds: torch.Tensor | None,
     ) -> dict[str, torch.Tensor]:
         """Left-padded prompts as arguments of the backbone."""
-        prompt = dict(input_ids=input_ids, attention_mask=attention_mask, **self.pixel_inputs(clips, frames))
         position_ids = self.position_ids(input_ids, attention_mask, frame_seconds=frame_seconds)
-        return prompt if position_ids is None else {**prompt, "position_ids": position_ids}
+        rows = dict(input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids)
+        prompt = self._read(clips, frames, rows)
+        return {name: value for name, value in prompt.items() if value is not None or name == "attention_mask"}
 
     def get_input_embeddings(self) -> nn.Module:
         return self.backbone.get_input_embeddings()

@@ -83,6 +83,7 @@ def build_tiny(
     num_frames: int = 12,
     normalize: str = "backbone",
     frame_layout: str = "images",
+    foreground: dict | None = None,
     face_camera: bool = False,
     image_size: int = 64,
     **sizes,
@@ -93,7 +94,7 @@ def build_tiny(
         texts: what the tokenizer should know: prompts and labels.
         seed: of the weights; torch's global generator is left as it was.
         renderer: keyword arguments of ``DrAction``.
-        num_frames, normalize, frame_layout: see ``SkeletonLLMConfig``.
+        num_frames, normalize, frame_layout, foreground: see ``SkeletonLLMConfig``.
         face_camera: see ``SkeletonLLMProcessor``.
         image_size, sizes: keyword arguments of ``tiny_backbone``.
     """
@@ -105,6 +106,7 @@ def build_tiny(
         image_size=image_size,
         normalize=normalize,
         frame_layout=frame_layout,
+        foreground=foreground,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
