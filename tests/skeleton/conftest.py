@@ -1,4 +1,6 @@
-"""NTU files made for tests."""
+"""NTU files and layouts made for tests."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,6 +77,18 @@ def write_ntu(tmp_path):
     def write(frames, name="S001C001P001R001A001.skeleton", end="\n"):
         path = tmp_path / name
         path.write_bytes(ntu_text(frames, end).encode())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def layout(tmp_path):
+    """Writes the YAML of a layout."""
+
+    def write(text: str, name: str = "lab.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(text)
         return path
 
     return write
