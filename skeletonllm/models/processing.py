@@ -86,20 +86,42 @@ class SkeletonLLMProcessor:
         clip = sample_clip(sequence, self.num_frames, generator=generator)
         return face_camera(clip) if self.face_camera else clip
 
-    def prompt_text(self, question: str, times: Sequence[float | None]) -> str:
+    def prompt_text(self, question: str, times: Sequence[float | None], tokens_per_frame: int | None = None) -> str:
         """The conversation up to where the answer begins.
 
         Args:
             question: of the user.
             times: for each frame its second in the recording, or None where nobody knows.
+            tokens_per_frame: placeholders of a frame, by default the processor's.
 
         Raises:
             ValueError: the question holds frame tokens; times are needed and not known.
         """
+        tokens = self.tokens_per_frame if tokens_per_frame is None else tokens_per_frame
+        return self._conversation(self.family.clip_text(self.frame_layout, tokens, times), question)
+
+    def long_prompt_text(
+        self, question: str, spans: Sequence[tuple[float, float]], num_frames: int, tokens_per_frame: int
+    ) -> str:
+        """The conversation about clips of one recording: before each a line as ``[12.0 s to 16.0 s]``.
+
+        Args:
+            question: of the user.
+            spans: for each clip the seconds in which it begins and ends.
+            num_frames: of each clip.
+            tokens_per_frame: placeholders of a frame.
+
+        Raises:
+            ValueError: the question holds frame tokens.
+        """
+        clip = self.family.clip_text("images", tokens_per_frame, [None] * num_frames)
+        return self._conversation("".join(f"[{begin:.1f} s to {end:.1f} s]\n{clip}" for begin, end in spans), question)
+
+    def _conversation(self, shown: str, question: str) -> str:
+        """What stands for frames and the question behind it, in the chat template."""
         for token in self.family.frame_tokens:
             if token in question:
                 raise ValueError(f"the question contains {token}, which stands for a frame")
-        shown = self.family.clip_text(self.frame_layout, self.tokens_per_frame, times)
         messages = [] if self.system is None else [{"role": "system", "content": self.family.content(self.system)}]
         messages.append({"role": "user", "content": self.family.content(shown + question)})
         text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
