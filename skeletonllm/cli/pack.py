@@ -52,7 +52,7 @@ def pack(
     from skeletonllm.data.sources import load_source
 
     if known is not None:
-        listed = [Listed(recording) for recording in load_source(known, root, **_options(options or []))]
+        listed = [Listed(recording) for recording in load_source(known, root, **parse_options(options or []))]
     elif source.is_dir():
         listed = list_folder(source)
     else:
@@ -86,7 +86,8 @@ def _verify(root: str) -> None:
     print(f"{root}: {total} recordings are sound")
 
 
-def _options(given: list[str]) -> dict:
+def parse_options(given: list[str]) -> dict:
+    """``["takes=2"]`` to ``{"takes": 2}``: values in JSON, else text. Raises ValueError without an equals sign."""
     options = {}
     for option in given:
         key, equals, value = option.partition("=")

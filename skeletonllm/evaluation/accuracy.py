@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from skeletonllm.data.recordings import Recording
 from skeletonllm.evaluation.intervals import wilson_interval
+from skeletonllm.evaluation.sight import Sight, blindfolded, partners
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.skeleton.sequence import SkeletonSequence
@@ -33,6 +34,8 @@ def predict(
     candidates: Sequence[str],
     *,
     generate: bool = False,
+    sight: Sight = Sight.frames,
+    seed: int = 0,
     batch_size: int = 32,
     progress: bool = True,
 ) -> list[Prediction]:
@@ -43,6 +46,8 @@ def predict(
         candidates: as offered in the question.
         generate: take the greedy answer, which counts if it equals a candidate after normalisation; default: the
             candidate with the highest log-likelihood, its end of turn included.
+        sight: what is shown.
+        seed: of whose frames are shown instead, if others'.
         batch_size: recordings per pass.
         progress: show a bar.
 
@@ -52,10 +57,15 @@ def predict(
     model.eval()
     prompt = build_prompt(candidates)
     candidate_ids = processor.candidate_token_ids(candidates)
+    others = partners([recording.id for recording, _ in recordings], seed) if sight == Sight.others else []
     predictions = []
     for start in tqdm(range(0, len(recordings), batch_size), desc="evaluating", disable=not progress, leave=False):
         rows = recordings[start : start + batch_size]
-        inputs = processor([processor.sample(sequence) for _, sequence in rows], [prompt] * len(rows))
+        clips = [processor.sample(sequence) for _, sequence in rows]
+        inputs = processor(clips, [prompt] * len(rows))
+        seen = [processor.sample(recordings[place][1]) for place in others[start : start + batch_size]]
+        inputs = blindfolded(inputs, sight, model.config.image_size, seen)
+        inputs = {name: value.to(model.device) for name, value in inputs.items()}
         if generate:
             longest = max(map(len, candidate_ids)) + 4
             generated = model.generate(**inputs, max_new_tokens=longest, do_sample=False)

@@ -71,3 +71,30 @@ def per_class_rows(accuracy: Accuracy) -> list[list[str]]:
         mistaken = f"{names[worst]} ({int(row[worst])})" if row[worst] else ""
         rows.append([label, percent(hits / count), f"{hits} of {count}", mistaken])
     return rows
+
+
+def metric_rows(summary: dict) -> list[list[str]]:
+    """A table of the kinds of question with their main metric, its interval, and what the blind score.
+
+    Args:
+        summary: as ``skeletonllm.evaluation.results.write_results`` gives for a task that is not recognition.
+    """
+    blind = summary.get("blind", {})
+    rows = [["kind", "questions", "score", "95 % interval", "understood", *blind]]
+    for kind, metrics in [*summary.get("kinds", {}).items(), ("all", summary["metrics"])]:
+        main = metrics["score"]
+        low, high = main["interval_95"]
+        unseeing = [each["metrics"] if kind == "all" else each["kinds"][kind] for each in blind.values()]
+        rows.append(
+            [kind, str(main["count"]), percent(main["value"]), f"{100 * low:.1f} to {100 * high:.1f}",
+             percent(metrics["understood"]["value"]), *(percent(each["score"]["value"]) for each in unseeing)]
+        )  # fmt: skip
+    return rows
+
+
+def describe_advantage(name: str, advantage: dict) -> str:
+    """``12.0 points above prior (8.1 to 16.2, 95 % interval)``"""
+    low, high = (100 * end for end in advantage["interval_95"])
+    value = 100 * advantage["value"]
+    side = "above" if value >= 0 else "below"
+    return f"{abs(value):.1f} points {side} {name} ({low:+.1f} to {high:+.1f}, 95 % interval)"

@@ -1,0 +1,175 @@
+"""Who answers a test: a model of ours, an external one, or somebody who sees nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from skeletonllm.data.recordings import Recording, read_all
+from skeletonllm.data.teacher.budget import Caps
+from skeletonllm.data.teacher.endpoint import Endpoint
+from skeletonllm.evaluation.accuracy import predict
+from skeletonllm.evaluation.blind import Prior
+from skeletonllm.evaluation.external import Asking, Inquiry, Journal, ask_all
+from skeletonllm.evaluation.grading import score
+from skeletonllm.evaluation.questions import Posed, answer_questions, needs_sequences, pose
+from skeletonllm.evaluation.selection import Selection
+from skeletonllm.evaluation.sight import Sight
+from skeletonllm.models.trained import Trained
+from skeletonllm.rendering.draction import DrAction
+from skeletonllm.skeleton.sequence import Clip, SkeletonSequence
+
+# Recordings that a prior learns from; more would tell it little that is new.
+MOST_TAUGHT = 2000
+
+
+@dataclass(frozen=True)
+class Test:
+    """A test: recordings and the questions about them.
+
+    Args:
+        task: a key of ``skeletonllm.tasks.TASKS``.
+        selection: where they come from.
+        recordings: with their sequences.
+        posed: the questions.
+        draws: questions about each recording.
+        seed: of questions, exchanged frames and bootstrap.
+    """
+
+    task: str
+    selection: Selection
+    recordings: list[tuple[Recording, SkeletonSequence]]
+    posed: list[Posed]
+    draws: int = 1
+    seed: int = 0
+
+    @classmethod
+    def about(cls, selection: Selection, task: str, draws: int = 1, seed: int = 0) -> "Test":
+        """Read the recordings of a selection and draw the questions; recognition has one about each recording."""
+        draws = 1 if task == "recognition" else draws
+        recordings = read_all(selection.recordings, progress="reading")
+        posed = pose(recordings, task, selection.candidates, draws, seed)
+        return cls(task, selection, recordings, posed, draws, seed)
+
+    def only(self, ids: Sequence[str]) -> "Test":
+        """The test with some of its questions."""
+        kept = set(ids)
+        posed = [question for question in self.posed if question.id in kept]
+        return Test(self.task, self.selection, self.recordings, posed, self.draws, self.seed)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """To the questions of a test, in their order.
+
+    Args:
+        texts: what was said.
+        scores: for each question the log-likelihoods of the candidates, where these were compared.
+    """
+
+    texts: list[str]
+    scores: list[list[float]] | None = None
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A trained model.
+
+    Args:
+        trained: the model.
+        generate: in recognition take the generated answer instead of the likeliest candidate.
+        batch_size: questions per pass.
+    """
+
+    trained: Trained
+    generate: bool = False
+    batch_size: int = 32
+
+    def answer(self, test: Test, sight: Sight = Sight.frames) -> Answers:
+        """All answers, to what the sight shows."""
+        how = dict(sight=sight, seed=test.seed, batch_size=self.batch_size)
+        model, processor = self.trained.model, self.trained.processor
+        if test.task != "recognition" or self.generate:
+            return Answers(answer_questions(model, processor, test.posed, test.recordings, **how))
+        found = predict(model, processor, test.recordings, test.selection.candidates, **how)
+        return Answers([prediction.predicted for prediction in found], [prediction.scores for prediction in found])
+
+
+@dataclass(frozen=True)
+class External:
+    """A model behind an endpoint.
+
+    Args:
+        endpoint: whom to ask.
+        renderer: draws the frames.
+        sample: cuts a sequence to the clip that is drawn.
+        journal: file of the answers; what is in it is not asked again.
+        asking, caps, concurrency: as of ``ask_all``.
+    """
+
+    endpoint: Endpoint
+    renderer: DrAction
+    sample: Callable[[SkeletonSequence], Clip]
+    journal: Path
+    asking: Asking = field(default_factory=Asking)
+    caps: Caps = field(default_factory=Caps)
+    concurrency: int = 8
+
+    def answer(self, test: Test) -> tuple[Test, Answers]:
+        """The test with the questions that got an answer, and these; a refusal is an empty answer.
+
+        Raises:
+            EndpointError: the endpoint is of no use.
+            ValueError: not one answer.
+        """
+        inquiries = [
+            Inquiry(question.id, question.prompt, lambda place=question.place: self.sample(test.recordings[place][1]))
+            for question in test.posed
+        ]
+        found = ask_all(
+            self.endpoint, self.renderer, inquiries, Journal(self.journal), self.asking, caps=self.caps,
+            concurrency=self.concurrency,
+        )  # fmt: skip
+        if not found:
+            raise ValueError(f"{self.endpoint.url}: no answers; see the warnings, or raise the cap")
+        answered = test.only(list(found))
+        return answered, Answers([found[question.id] or "" for question in answered.posed])
+
+
+def blind_answers(test: Test, ours: Ours | None) -> dict[str, list[str]]:
+    """Answers of those who see nothing, by how they are blind.
+
+    Args:
+        test: what is asked.
+        ours: a model that is shown black frames and others'; None: none is.
+
+    Returns:
+        ``prior``, learnt from questions about the training side of the same data, where there is one, ``black`` and
+        ``others``.
+    """
+    answers = {}
+    if test.selection.training:
+        prior = learn_prior(test)
+        answers["prior"] = [prior.answer(question) for question in test.posed]
+    if ours is not None:
+        for sight in (Sight.black, Sight.others):
+            answers[sight.value] = ours.answer(test, sight).texts
+    return answers
+
+
+def learn_prior(test: Test) -> Prior:
+    """What the questions about the training side tell about their answers."""
+    training = test.selection.training
+    taught = training[:: -(-len(training) // MOST_TAUGHT)]
+    read = read_all(taught, progress="reading") if needs_sequences(test.task) else [(each, None) for each in taught]
+    labels = test.selection.candidates
+    if not {recording.label for recording in taught} <= set(labels):  # zero-shot: the candidates never trained
+        labels = sorted({recording.label for recording in taught})
+    return Prior(pose(read, test.task, labels, test.draws, test.seed), score)
+
+
+def on_device(trained: Trained) -> Trained:
+    """The same on a GPU if there is one."""
+    trained.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return trained
