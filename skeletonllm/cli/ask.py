@@ -1,31 +1,57 @@
 """skeletonllm ask: a question about a recording."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skeletonllm.cli.evaluate import KEY_VARIABLE, drawing
+
+if TYPE_CHECKING:
+    from skeletonllm.models.trained import Trained
+    from skeletonllm.skeleton.sequence import SkeletonSequence
+
 
 def ask(
-    checkpoint: Annotated[Path, typer.Argument(help="A trained model, or the folder of the run that made it.")],
-    file: Annotated[Path, typer.Argument(help="A skeleton recording.")],
-    question: Annotated[
-        str | None, typer.Argument(help="Default: which of the actions that the model was trained on it shows.")
-    ] = None,
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[CHECKPOINT] FILE [QUESTION]",
+            help="A trained model, or the folder of the run that made it (with --api only its renderer draws); a "
+            "skeleton recording; what to ask, by default which of the actions that the model was trained on it shows.",
+        ),
+    ],
     candidate: Annotated[
         list[str] | None, typer.Option(help="Rank this answer instead of generating one; may be repeated.")
     ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 64,
+    api: Annotated[
+        str | None, typer.Option(help="Ask the model at this OpenAI-compatible address, with its version, instead.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="With --api: the model, by the server's name for it.")] = None,
+    key_variable: Annotated[str, typer.Option(help="With --api: environment variable with the key.")] = KEY_VARIABLE,
 ) -> None:
-    """Ask a trained model about a recording: a free answer, or the probabilities of given ones."""
+    """Ask a model about a recording: a free answer, or the probabilities of given ones."""
     from skeletonllm.models.trained import load_trained
     from skeletonllm.skeleton.formats import read_skeleton
     from skeletonllm.tasks.recognition import build_prompt
 
+    checkpoint, file, question = told_apart(arguments)
+    if (api is None) != (model is None):
+        raise ValueError("--api and --model belong together: an address, and the model's name there")
+    if checkpoint is None and api is None:
+        raise ValueError("give the folder of a trained model before the recording, or --api and --model")
     sequence = read_skeleton(file)
-    trained = load_trained(checkpoint)
-    candidates = candidate or ([] if question else trained.labels)
+    trained = None if checkpoint is None else load_trained(checkpoint)
+    candidates = candidate or ([] if question or trained is None else trained.labels)
+    if not candidates and not question:
+        raise ValueError("ask something, or offer answers with --candidate")
+    # A question with candidates is asked as it is by a model that ranks them; another one has to be told them.
     prompt = question or build_prompt(candidates)
+    if api is not None:
+        offered = "\n".join([question, "Answer with one of these only:", *candidate]) if question and candidate else ""
+        print(ask_external(trained, sequence, offered or prompt, api, model, key_variable, max_new_tokens))
+        return
     inputs = trained.processor([trained.processor.sample(sequence)], [prompt])
     if not candidates:
         generated = trained.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
@@ -37,3 +63,46 @@ def ask(
     print(ranked[0][1])
     for probability, label in ranked[:5]:
         print(f"  {probability:6.1%}  {label}")
+
+
+def told_apart(arguments: list[str]) -> tuple[Path | None, Path, str | None]:
+    """Model, recording and question: the first is a model if it is a folder, or if the second is the recording.
+
+    Raises:
+        ValueError: more than three, or a folder without a recording.
+    """
+    paths = [Path(argument) for argument in arguments]
+    lacks_model = len(paths) == 2 and not paths[0].exists() and _is_file(paths[1])
+    first_is_model = paths[0].is_dir() or len(paths) == 3 or lacks_model
+    checkpoint, rest = (paths[0], arguments[1:]) if first_is_model else (None, arguments)
+    if not 1 <= len(rest) <= 2:
+        raise ValueError("expected a trained model if there is one, a recording, and a question in one argument")
+    return checkpoint, Path(rest[0]), rest[1] if len(rest) == 2 else None
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; a question may be longer than any name of one."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def ask_external(
+    trained: "Trained | None",
+    sequence: "SkeletonSequence",
+    prompt: str,
+    url: str,
+    model: str,
+    key_variable: str,
+    max_tokens: int,
+) -> str:
+    """What a model behind an endpoint answers."""
+    import os
+
+    from skeletonllm.data.teacher import Endpoint
+    from skeletonllm.evaluation.external import Asking, ask_endpoint
+
+    endpoint = Endpoint(url, model, os.environ.get(key_variable))
+    renderer, sample = drawing(trained)
+    return ask_endpoint(endpoint, renderer, sample(sequence), prompt, Asking(max_tokens)).strip()
