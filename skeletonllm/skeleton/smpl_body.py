@@ -56,11 +56,11 @@ def pose_body(poses: np.ndarray, body: RestBody) -> tuple[np.ndarray, np.ndarray
     """
     kept = poses.shape[1] if poses.shape[1] <= SMPL_24.num_joints else NUM_SHARED
     local = np.zeros((len(poses), SMPL_24.num_joints, 3))
-    local[:, :kept] = poses[:, :kept]
     parents = np.array(SMPL_24.parents)
     joints = np.empty(local.shape)
     rotations = np.empty((*local.shape[:2], 4), np.float32)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        local[:, :kept] = poses[:, :kept]
         offsets = body.joints - np.where(parents[:, None] == ROOT, 0.0, body.joints[parents])
         for start in range(0, len(poses), _BATCH):
             batch = slice(start, start + _BATCH)

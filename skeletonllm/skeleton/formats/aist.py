@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, short
+from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, as_doubles, short
 from skeletonllm.skeleton.formats.pickles import load_pickle, pickle_mentions
 from skeletonllm.skeleton.formats.smpl_motion import build_smpl_sequence, read_poses
 from skeletonllm.skeleton.sequence import SkeletonSequence
@@ -40,7 +40,7 @@ def read(path: Path, model: Path | None = None) -> SkeletonSequence:
     name = _NAME.fullmatch(path.stem)
     genre = GENRES.get(name.group(1)) if name else None
     with np.errstate(over="ignore"):
-        translation = translation.astype(np.float64) / scaling
+        translation = as_doubles(translation) / scaling
     return build_smpl_sequence(
         path,
         poses,

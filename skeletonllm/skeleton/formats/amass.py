@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from skeletonllm.skeleton.formats.archives import holds, read_arrays
-from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError
+from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, as_doubles
 from skeletonllm.skeleton.formats.smpl_motion import build_smpl_sequence, read_poses
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.smpl_body import MODELS
@@ -36,10 +36,10 @@ def read(path: Path, model: Path | None = None) -> SkeletonSequence:
     return build_smpl_sequence(
         path,
         poses,
-        arrays["trans"].astype(np.float64),
+        as_doubles(arrays["trans"]),
         fps,
         up="z",
-        betas=arrays["betas"].reshape(-1).astype(np.float64) if "betas" in arrays else None,
+        betas=as_doubles(arrays["betas"]).reshape(-1) if "betas" in arrays else None,
         floor_known=True,
         model=model,
         notes=(

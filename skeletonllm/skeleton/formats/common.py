@@ -1,6 +1,7 @@
 """What all readers share: the error they raise, how they read bytes, and how a recording is put together."""
 
 import re
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,12 @@ MAX_BYTES = 128 * 2**20
 
 # Sensors see a few metres and studios are tens of metres wide: beyond this, a coordinate is noise or another unit.
 MAX_METRES = 100.0
+
+# From pictures taken every quarter of an hour to sensors on the body.
+MIN_FPS, MAX_FPS = 1e-3, 1e5
+
+# How far the length of a quaternion may be from one: half precision keeps 0.001.
+QUATERNION_TOLERANCE = 0.01
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TEXT = re.compile(rb"[\t\r\n\f\x20-\x7e]*")
@@ -75,10 +82,31 @@ def only(path: Path, recordings: Mapping[str, Callable[[], SkeletonSequence]]) -
     return next(iter(recordings.values()))()
 
 
+class _Shortener(reprlib.Repr):
+    """repr of as much as one line can show: what files hold may be nested, long and large beyond what repr can do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 8
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = 60
+        self.maxstring = self.maxlong = self.maxother = 1000
+
+    def repr_int(self, number: int, level: int) -> str:
+        # Python writes no integer of more than 4300 digits.
+        return repr(number) if number.bit_length() < 4000 else f"an integer of {number.bit_length():,} bits"
+
+
 def short(value: object, limit: int = 60) -> str:
     """repr, cut to one readable line."""
-    text = repr(value[:limit] if isinstance(value, str | bytes) else value)
+    text = _Shortener().repr(value[:limit] if isinstance(value, str | bytes) else value)
+    text = re.sub(r"\s*\n\s*", " ", text)  # as arrays have
     return text if len(text) <= limit else text[:limit] + "..."
+
+
+def as_doubles(array: np.ndarray) -> np.ndarray:
+    """float64 of any numbers; files may hold NaNs that signal, and longer floats, of which numpy would warn."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return array.astype(np.float64)
 
 
 def is_text(data: bytes) -> bool:
@@ -169,14 +197,17 @@ def build_sequence(
         topology: the J joints.
         valid: (T, P, J) bool, what the file itself says.
         zero_is_missing: whether a joint exactly at the origin stands for one that was not seen.
-        rotations: optional (T, P, J, 4) unit quaternions wxyz.
+        rotations: optional (T, P, J, 4) unit quaternions wxyz; what is none becomes the identity.
         confidence: optional (T, P, J) in [0, 1]; what is not finite counts as zero.
         label, notes: see SkeletonSequence.
         source: the same, default the path.
 
     Raises:
-        SkeletonFormatError: if no joint is left.
+        SkeletonFormatError: if no joint is left, or the frame rate is none.
     """
+    if not MIN_FPS <= fps <= MAX_FPS:
+        found, expected = f"{fps:g} frames per second", f"{MIN_FPS:g} to {MAX_FPS:,.0f}"
+        raise SkeletonFormatError(path, "frame rate", found, expected)
     valid = np.ones(joints.shape[:3], dtype=bool) if valid is None else valid
     finite = np.isfinite(joints).all(-1)
     with np.errstate(invalid="ignore"):
@@ -196,6 +227,17 @@ def build_sequence(
         found = "; ".join(notes[-len(reasons) :]) if joints.size else "no frames or no persons"
         raise SkeletonFormatError(path, "all frames", f"no usable joint ({found})", "joint positions in metres")
     joints = np.where(valid[..., None], joints, 0.0).astype(np.float32)
+    if rotations is not None:
+        rotations, count = _unit_quaternions(rotations)
+        if count:
+            notes += (f"{count} of {valid.size} rotations left out: no unit quaternions",)
     if confidence is not None:
         confidence = np.clip(np.nan_to_num(confidence, nan=0.0, posinf=0.0, neginf=0.0), 0.0, 1.0)
     return SkeletonSequence(joints, fps, topology, valid, rotations, label, source or str(path), notes, confidence)
+
+
+def _unit_quaternions(rotations: np.ndarray) -> tuple[np.ndarray, int]:
+    """The identity in place of what is no unit quaternion, and how many those were."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        wrong = ~(np.abs(np.linalg.norm(rotations, axis=-1) - 1.0) <= QUATERNION_TOLERANCE)
+    return np.where(wrong[..., None], np.array([1.0, 0.0, 0.0, 0.0], rotations.dtype), rotations), int(wrong.sum())

@@ -9,7 +9,14 @@ import numpy as np
 
 from skeletonllm.skeleton.cleaning import motion, track_bodies
 from skeletonllm.skeleton.cleaning.spurious import BRIEF_SECONDS, MIN_TRACKED_SHARE
-from skeletonllm.skeleton.formats.common import MAX_BYTES, SkeletonFormatError, build_sequence, check_size, short
+from skeletonllm.skeleton.formats.common import (
+    MAX_BYTES,
+    SkeletonFormatError,
+    as_doubles,
+    build_sequence,
+    check_size,
+    short,
+)
 from skeletonllm.skeleton.placement import place_image
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.topology import Topology
@@ -78,8 +85,8 @@ def assemble(
     detections, crowded = _without_crowd(detections)
     if not detections:
         raise SkeletonFormatError(path, "all frames", "nobody", "at least one person with a joint that was found")
-    points = np.stack([detection.points for detection in detections]).astype(np.float64)
-    confidence = np.stack([detection.confidence for detection in detections]).astype(np.float64)
+    points = as_doubles(np.stack([detection.points for detection in detections]))
+    confidence = as_doubles(np.stack([detection.confidence for detection in detections]))
     found = confidence > 0
     with np.errstate(invalid="ignore"):
         valid = (np.abs(points) <= MAX_PIXELS).all(-1) & found

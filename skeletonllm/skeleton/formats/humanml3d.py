@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, build_sequence
+from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, as_doubles, build_sequence
 from skeletonllm.skeleton.formats.npy import header_shape, read_array
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.topologies import SMPL_22
@@ -65,7 +65,7 @@ def read(path: Path) -> SkeletonSequence:
         f"{FPS:g} frames per second and metres assumed (HumanML3D; the file does not say)",
         "joints in SMPL order, Y up, floor at y = 0",
     )
-    joints = array.astype(np.float64)
+    joints = as_doubles(array)
     with np.errstate(invalid="ignore", over="ignore"):  # unusable values are masked and noted by build_sequence
         if array.ndim == 2:
             joints = recover_joints(joints)

@@ -15,7 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from skeletonllm.skeleton.formats.common import MAX_BYTES, SkeletonFormatError, check_size, describe, read_bytes, short
+from skeletonllm.skeleton.formats.common import (
+    MAX_BYTES,
+    SkeletonFormatError,
+    as_doubles,
+    check_size,
+    describe,
+    read_bytes,
+    short,
+)
 
 SIGNATURE = b"MATLAB 5.0 MAT-file"
 _HEADER_BYTES = 128
@@ -195,7 +203,7 @@ def _numbers(element: _Element, head: _Head) -> np.ndarray:
     if head.array_class not in _NUMERIC_CLASSES or not head.real or head.kind not in _NUMBERS:
         raise ValueError(f"{head.name} has no real numbers")
     numbers = np.frombuffer(_content(element, head), element.order + _NUMBERS[head.kind])
-    return numbers.reshape(head.shape, order="F").astype(np.float64)
+    return as_doubles(numbers.reshape(head.shape, order="F"))
 
 
 def _line(element: _Element, head: _Head) -> str:

@@ -72,7 +72,16 @@ def read_array(stream: BinaryIO, size: int, path: Path, place: str, kinds: str) 
         raise SkeletonFormatError(
             path, f"{place}, byte {offset + len(data)}", "the end of the data", f"{wanted:,} bytes"
         )
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if order == "True" else "C")
+    array = np.frombuffer(data, dtype).reshape(shape, order="F" if order == "True" else "C")
+    if dtype.kind == "U" and not _is_text(array):
+        raise SkeletonFormatError(path, f"{place}, byte {offset}", "numbers that are no characters", "text")
+    return array
+
+
+def _is_text(array: np.ndarray) -> bool:
+    """Whether all characters exist, and can be written: numpy takes any number for one, and halves of pairs."""
+    codes = np.frombuffer(array.tobytes(), array.dtype.byteorder.replace("|", "=") + "u4")
+    return not ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes <= 0xDFFF))).any()
 
 
 def _sizes(found: re.Match[bytes]) -> tuple[int, ...]:

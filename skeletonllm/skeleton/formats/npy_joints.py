@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from skeletonllm.skeleton.formats import humanml3d
-from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, build_sequence
+from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, as_doubles, build_sequence
 from skeletonllm.skeleton.formats.npy import MAGIC, header_shape, read_array
 from skeletonllm.skeleton.placement import LIMBS, body_size, detect_unit, place_motion
 from skeletonllm.skeleton.proportions import bone_lengths
@@ -44,7 +44,7 @@ def read(path: Path) -> SkeletonSequence:
     if array.size > 3 * MAX_JOINTS:
         found, expected = f"{array.size // 3:,} joints over all frames", f"at most {MAX_JOINTS:,}; cut it first"
         raise SkeletonFormatError(path, "header", found, expected)
-    joints = (array[:, None] if array.ndim == 3 else array).astype(np.float64)
+    joints = as_doubles(array[:, None] if array.ndim == 3 else array)
     with np.errstate(invalid="ignore"):
         valid = (np.abs(joints) < MAX_UNITS).all(-1)
     joints = np.where(valid[..., None], joints, 0.0)

@@ -80,7 +80,7 @@ def read(path: Path) -> SkeletonSequence:
         rotations=arrays.get("rotations"),
         confidence=arrays["confidence"].reshape(joints.shape[:3]) if "confidence" in arrays else None,
         label=arrays["label"].item() if "label" in arrays else None,
-        notes=tuple(np.atleast_1d(arrays["notes"]).tolist()) if "notes" in arrays else (),
+        notes=tuple(arrays["notes"].reshape(-1).tolist()) if "notes" in arrays else (),
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skeletonllm.skeleton.formats.common import SkeletonFormatError, build_sequence
+from skeletonllm.skeleton.formats.common import SkeletonFormatError, as_doubles, build_sequence
 from skeletonllm.skeleton.formats.detections import FPS, MAX_PIXELS
 from skeletonllm.skeleton.placement import place_image
 from skeletonllm.skeleton.sequence import SkeletonSequence
@@ -42,7 +42,7 @@ def build_from_points(
     if points.ndim != 3 or points.shape[1:] != (topology.num_joints, 2) or not 0 < len(points) <= limit:
         expected = f"(frames, {topology.num_joints}, 2) of 1 to {limit:,} frames"
         raise SkeletonFormatError(path, place, f"shape {points.shape}", expected)
-    points = points.astype(np.float64)[:, None]
+    points = as_doubles(points)[:, None]
     valid = np.ones(points.shape[:3], dtype=bool) if valid is None else valid[:, None]
     with np.errstate(invalid="ignore"):
         near = (np.abs(points) <= MAX_PIXELS).all(-1)  # False for NaN too

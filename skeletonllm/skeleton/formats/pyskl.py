@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, build_sequence, only, short
+from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, as_doubles, build_sequence, only, short
 from skeletonllm.skeleton.formats.detections import FPS, Detection, assemble
 from skeletonllm.skeleton.formats.ntu import LABELS as NTU_LABELS
 from skeletonllm.skeleton.formats.pickles import load_pickle, pickle_mentions
@@ -135,7 +135,7 @@ def _metres(
         notes += (f"{int((~people).sum())} of {len(people)} persons dropped: all coordinates are zero",)
     return build_sequence(
         path,
-        np.moveaxis(points[people].astype(np.float64), 0, 1),
+        np.moveaxis(as_doubles(points[people]), 0, 1),
         FPS,
         topology,
         zero_is_missing=True,
@@ -174,7 +174,7 @@ def _check_scores(path: Path, name: str, scores: np.ndarray) -> None:
 
 
 def _confidence(scores: np.ndarray) -> np.ndarray:
-    return np.clip(np.nan_to_num(scores.astype(np.float64)), 0.0, 1.0)
+    return np.clip(np.nan_to_num(as_doubles(scores)), 0.0, 1.0)
 
 
 def _place(name: str, key: str) -> str:
