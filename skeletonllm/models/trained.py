@@ -25,7 +25,9 @@ ADAPTER_FILE = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 BACKBONE_FOLDER = "backbone"
 # What such a folder says of the frames, in the JSON file beside its renderer.
-FRAME_SETTINGS = ("num_frames", "image_size", "normalize")
+FRAME_SETTINGS = ("num_frames", "image_size", "normalize", "frame_layout")
+# Those that folders of earlier releases do not have.
+NEWER_SETTINGS = {"frame_layout": "images"}
 
 
 @dataclass
@@ -96,7 +98,7 @@ def _load_adapted(folder: Path, backbone: str | Path | None) -> SkeletonLLMForCo
         raise ValueError(f"{folder} holds adapters, and PEFT is not installed; pip install 'skeletonllm[train]'")
     try:
         frames = json.loads((folder / RENDERER_FILE).with_suffix(".json").read_text())
-        frames = {name: frames[name] for name in FRAME_SETTINGS}
+        frames = {name: (NEWER_SETTINGS | frames)[name] for name in FRAME_SETTINGS}
         base = json.loads((folder / ADAPTER_FILE).read_text())["base_model_name_or_path"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{folder}: its settings are damaged: {error!r}") from error

@@ -28,13 +28,12 @@ from skeletonllm.training.arguments import Recipe
 from skeletonllm.training.build import build_model
 from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER, Checkpoint
 from skeletonllm.training.lora import lora_config, merge_lora
-from skeletonllm.training.parts import part_of
+from skeletonllm.training.parts import part_of, projector_modules
 from skeletonllm.training.restore import recipe_of, restore
 
 KINDS = ("merged", "adapter", "renderer")
 EXPORT_FOLDER = "export"
 EXPORT_FILE = "export.json"
-PROJECTOR = "multi_modal_projector"
 
 
 def export(checkpoint: Checkpoint, kind: str, folder: Path | None = None, published: bool = False) -> Path:
@@ -133,7 +132,8 @@ def _save_adapter(draft: Path, trained: Trained, checkpoint: Checkpoint, recipe:
     save_file(tensors, draft / ADAPTER_WEIGHTS, metadata={"format": "pt"})
     config = lora_config(recipe.model.lora)
     config.inference_mode = True
-    config.modules_to_save = [PROJECTOR] if any(PROJECTOR in name for name in tensors) else None
+    learnt = any(part_of(name) == "projector" for name in checkpoint.tensors["model"])
+    config.modules_to_save = projector_modules(trained.model.backbone) if learnt else None
     config.base_model_name_or_path = _backbone_place(draft, trained, recipe, folder)
     config.save_pretrained(draft)
     _save_renderer(draft, trained)

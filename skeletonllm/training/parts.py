@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from skeletonllm.models.backbones import FAMILIES
+from skeletonllm.models.backbones import FAMILIES, family_of
 
 # lora: low-rank adapters beside the language model's linear layers, see skeletonllm.training.lora.
 PARTS = ("renderer", "projector", "lora", "vision", "language")
@@ -24,6 +24,16 @@ def part_of(name: str) -> str:
         return "renderer"
     found = (part for part in ("lora", "projector", "vision") if any(mark in name for mark in _MARKS[part]))
     return next(found, "language")
+
+
+def projector_modules(backbone: nn.Module) -> list[str]:
+    """Ends of the names of a backbone's modules that are its projector, each a module of one kind."""
+    modules, found = dict(backbone.named_modules()), []
+    for name in family_of(backbone.config).projector:
+        for path in (path for path in modules if path.endswith(f".{name}")):
+            listed = isinstance(modules[path], nn.ModuleList)
+            found += [f"{name}.{number}" for number in range(len(modules[path]))] if listed else [name]
+    return found
 
 
 def set_trainable(model: nn.Module, parts: Iterable[str]) -> None:

@@ -62,10 +62,17 @@ class SmolVLM(BackboneFamily):
         return config.vision_config.patch_size, config.scale_factor
 
     def tokens_per_frame(self, config: PretrainedConfig, image_size: int) -> int:
+        patch, merge = self.cell_size(config)
         if image_size > config.vision_config.image_size:
             # Its position embeddings are looked up, not resampled: neighbours would share one.
             raise ValueError(f"image size {image_size} is more than the {config.vision_config.image_size} of the tower")
-        return super().tokens_per_frame(config, image_size)
+        # What is left over at the lower and right edge is not read, as 6 of the 384 pixels of the largest model.
+        cells, rest = divmod(image_size // patch, merge)
+        if not cells or rest:
+            raise ValueError(
+                f"image size {image_size} has {image_size // patch} patches to a side, no multiple of {merge}"
+            )
+        return cells**2
 
     def placeholder_id(self, config: PretrainedConfig, layout: str) -> int:
         return config.image_token_id

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from transformers import CONFIG_MAPPING, AutoModelForImageTextToText, PretrainedConfig
 
+from skeletonllm.models.backbones.internvl import InternVL
 from skeletonllm.models.configuration import SkeletonLLMConfig
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.rendering.gaussians import gaussian_table
@@ -134,8 +135,14 @@ def build_without_weights(
 
 
 def shape_of(model: SkeletonLLMForConditionalGeneration, lora_rank: int = 0) -> Shape:
-    """The sizes of a model without adapters, as it would be with adapters of ``lora_rank``; 0 for none."""
+    """The sizes of a model without adapters, as it would be with adapters of ``lora_rank``; 0 for none.
+
+    Raises:
+        ValueError: another family than InternVL, of whose tower the plan does not know what it calculates.
+    """
     config = model.config.backbone_config
+    if config.model_type != InternVL.model_type:
+        raise ValueError(f"a plan can be made for backbones of type {InternVL.model_type}, not {config.model_type}")
     vision, text = config.vision_config, config.get_text_config()
     parameters = dict.fromkeys(("renderer", "vision", "projector", "language", "lora"), 0)
     for name, parameter in model.named_parameters():
