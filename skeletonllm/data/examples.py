@@ -2,22 +2,22 @@
 
 import logging
 import zlib
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from skeletonllm.data.augmentation import Augmentation
 from skeletonllm.data.confusable import confusable_labels
+from skeletonllm.data.knowledge import Knowledge
 from skeletonllm.data.mixture import Mixture
-from skeletonllm.data.recordings import LARGEST_BAD_SHARE, PoisonedDataError, Recording
+from skeletonllm.data.recordings import LARGEST_BAD_SHARE, PoisonedDataError, Recording, labels_of
 from skeletonllm.data.seeds import mixed_seed
 from skeletonllm.data.sides import mirrored
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.skeleton.formats import SkeletonFormatError
 from skeletonllm.skeleton.sequence import Clip, SkeletonSequence
-from skeletonllm.tasks import NEED_RATIONALES, TASKS, Subject
+from skeletonllm.tasks import NEED_FACTS, NEED_SEGMENTS, NEED_WHOLE, TASKS, Subject, localization
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ class Question:
         id: of the recording.
         step: counted from 0.
         mirrored: the clip is seen in a mirror, and the text is about what is seen there.
+        stretch: begin and end in seconds of what is shown of the recording; None: all that augmentation leaves.
     """
 
     index: int
@@ -48,6 +49,7 @@ class Question:
     id: str
     step: int
     mirrored: bool = False
+    stretch: tuple[float, float] | None = None
 
 
 @dataclass
@@ -73,8 +75,8 @@ class Examples:
         processor: cuts sequences to clips.
         batch_size: examples per step, over all processes.
         augmentation: what varies. A label that names a side is that of the other side in a mirror. Recordings whose
-            label has no such counterpart among the labels are not mirrored, and those whose rationale is asked for
-            are neither mirrored nor trimmed.
+            label has no such counterpart among the labels are not mirrored, nor are those whose rationale or captions
+            are asked for. Only recognition and discrimination are asked about a part of a recording.
         tasks: how often each of ``TASKS`` is asked, relative to the others.
         fewer_candidates: share of the recognition questions that offer only some of the labels, in any order.
         confusable: for each label those that discrimination asks for in its place, by default ``confusable_labels``.
@@ -104,7 +106,7 @@ class Examples:
         if variants < 0:
             raise ValueError(f"variants is {variants}, expected 0 or more")
         self.recordings = recordings if isinstance(recordings, Mixture) else Mixture.in_memory(recordings)
-        self.labels = sorted({recording.label for recording in self.recordings.all_recordings()})
+        self.labels = labels_of(self.recordings.all_recordings())
         self.processor = processor
         self.batch_size = batch_size
         self.augmentation = augmentation
@@ -114,10 +116,8 @@ class Examples:
         self.variants = variants
         self.seed = seed
         self._order: tuple[int, list[int]] | None = None
-        self._rationales: dict[int, str] = {}
         self._unreadable: set[int] = set()
-        everyone = enumerate(self.recordings.all_recordings())
-        self._told = [index for index, one in everyone if one.rationale is not None]
+        self._known = Knowledge(self.recordings)
         self._check_tasks()
 
     def _check_tasks(self) -> None:
@@ -128,12 +128,8 @@ class Examples:
         for name, weight in self.tasks.items():
             if not 0 < weight < float("inf"):
                 raise ValueError(f"task {name} has weight {weight}, expected a positive number")
-        reasoning = ", ".join(name for name in self.tasks if name in NEED_RATIONALES)
-        if reasoning and not self._told:
-            raise ValueError(
-                f"task {reasoning} needs rationales, and none of {len(self.recordings)} recordings has one, such as "
-                f"{self.recordings.recording(0).id}: leave the stage out that asks for it, or take data that has them"
-            )
+        for name in self.tasks:
+            self._known.check(name)
         if "discrimination" in self.tasks and len(self.labels) < 2:
             raise ValueError(f"task discrimination needs at least two labels, there is only {self.labels[0]}")
 
@@ -157,11 +153,17 @@ class Examples:
         """
         question, sequence = self._readable(question)
         generator = self._clip_generator(_CLIP, _VARIANT, question.step, question.index, question.recording)
+        augmentation = self.augmentation
+        if question.stretch is not None:
+            start, stop = (round(seconds * sequence.fps) for seconds in question.stretch)
+            sequence = sequence.slice(start, max(start + 1, stop))
         # A rationale tells the whole recording: what is cut off would make its counts untrue.
-        if question.task not in NEED_RATIONALES:
-            sequence = self.augmentation.trimmed(sequence, generator)
+        elif question.task not in NEED_WHOLE:
+            sequence = augmentation.trimmed(sequence, generator)
+        if question.task in NEED_SEGMENTS:
+            augmentation = replace(augmentation, speed=0.0)  # another pace has other times
         clip = self.processor.sample(sequence, generator)
-        clip = self.augmentation.changed(clip, generator, question.mirrored)
+        clip = augmentation.changed(clip, generator, question.mirrored)
         return Example(clip, question.prompt, question.answer, question.id, question.task)
 
     def _readable(self, question: Question) -> tuple[Question, SkeletonSequence]:
@@ -196,30 +198,36 @@ class Examples:
         return self._generator(fresh, step, index)
 
     def _mirrors(self, step: int, index: int, number: int, task: str) -> bool:
-        if not self.augmentation.mirror or task in NEED_RATIONALES:
+        if not self.augmentation.mirror:
             return False
-        if mirrored(self.recordings.recording(number).label) not in self.labels:
+        if task in NEED_WHOLE:
+            if task not in NEED_FACTS | NEED_SEGMENTS:
+                return False
+        elif mirrored(self.recordings.recording(number).label) not in self.labels:
             return False
         return self.augmentation.mirrors(self._clip_generator(_MIRROR, _MIRRORED_VARIANT, step, index, number))
 
     def _question(self, step: int, index: int, number: int) -> Question:
-        recording = self.recordings.recording(number)
         generator = self._generator(_QUESTION, step, index)
         names = list(self.tasks)
         weights = torch.tensor([self.tasks[name] for name in names], dtype=torch.float64)
         task = names[int(torch.multinomial(weights, 1, generator=generator))]
-        rationale = None
-        if task in NEED_RATIONALES:
-            # A recording about which the teacher told nothing, or nothing true, gives way to the next one.
-            number = self._told[bisect_left(self._told, number) % len(self._told)]
-            recording, rationale = self.recordings.recording(number), self._rationale(number)
+        topic = None
+        if task in NEED_FACTS:
+            # Which recording is asked what is drawn together, so that the question alone does not tell the answer.
+            number, topic = self._known.draw_topic(generator, self._unreadable)
+        else:
+            number = self._known.allowing(task, number, generator)
+        recording = self.recordings.recording(number)
         in_mirror = self._mirrors(step, index, number, task)
         label = mirrored(recording.label) if in_mirror else recording.label
-        subject = Subject(label, self.labels, rationale, self.confusable, self.fewer_candidates)
+        subject = Subject(label, self.labels, confusable=self.confusable, fewer_candidates=self.fewer_candidates)
+        subject = self._known.added(subject, task, number, topic)
+        stretch = None
+        if task in NEED_SEGMENTS:
+            stretch = localization.stretch(subject.segments, subject.segments[-1].stop, generator)
+            subject = replace(subject, segments=localization.within(subject.segments, *stretch))
         prompt, answer = TASKS[task](subject, generator)
-        return Question(index, number, task, prompt, answer, recording.id, step, in_mirror)
-
-    def _rationale(self, number: int) -> str:
-        if number not in self._rationales:
-            self._rationales[number] = self.recordings.recording(number).rationale()
-        return self._rationales[number]
+        if in_mirror and task in NEED_WHOLE:
+            prompt, answer = mirrored(prompt), mirrored(answer)
+        return Question(index, number, task, prompt, answer, recording.id, step, in_mirror, stretch)

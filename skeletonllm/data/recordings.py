@@ -2,10 +2,11 @@
 
 import logging
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from skeletonllm.skeleton.formats import SkeletonFormatError
+from skeletonllm.skeleton.segment import Segment
 from skeletonllm.skeleton.sequence import SkeletonSequence
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,10 @@ class Recording:
         attributes: numbers that splits are made of, such as performer and view.
         rationale: gives what each part of the body does, in words and without the label; None where it is not known.
         group: recordings with the same number are read together, such as a row group of a file; None: each alone.
+        captions: gives sentences about the motion, any of which is right; None where there are none.
+        facts: gives what is known to be true of the motion, by topic; None where it has to be measured.
+        segments: gives what is done when, for a recording of several actions, whose label names none of them; None
+            for a recording of one action.
     """
 
     id: str
@@ -39,6 +44,14 @@ class Recording:
     attributes: Mapping[str, int] = field(default_factory=dict)
     rationale: Callable[[], str] | None = None
     group: int | None = None
+    captions: Callable[[], Sequence[str]] | None = None
+    facts: Callable[[], Mapping[str, str]] | None = None
+    segments: Callable[[], tuple[Segment, ...]] | None = None
+
+
+def labels_of(recordings: Iterable[Recording]) -> list[str]:
+    """The actions that recordings show, sorted; those of several actions have labels that are none."""
+    return sorted({recording.label for recording in recordings if recording.segments is None})
 
 
 def select(

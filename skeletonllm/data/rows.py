@@ -193,7 +193,10 @@ def _from_bytes(confidence: bytes) -> np.ndarray:
 def row_to_recording(row: Row) -> tuple[Recording, SkeletonSequence]:
     """What training takes."""
     rationale = None if row.rationale is None else partial(str, row.rationale)
-    recording = Recording(row.id, row.label, partial(_given, row), row.split, row.attributes, rationale)
+    captions = partial(tuple, row.captions) if row.captions else None
+    recording = Recording(
+        row.id, row.label, partial(_given, row), row.split, row.attributes, rationale, captions=captions
+    )
     return recording, row.sequence
 
 

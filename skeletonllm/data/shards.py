@@ -41,7 +41,7 @@ MAX_GROUP_BYTES = 2**30
 MAX_FOOTER_BYTES = 64 * 2**20
 MAX_MANIFEST_BYTES = 256 * 2**20
 # What is known of a recording without its joints.
-INDEX_COLUMNS = ("id", "label", "split", "attributes", "rationale")
+INDEX_COLUMNS = ("id", "label", "split", "attributes", "rationale", "captions")
 # Groups kept per reader: those of two windows of ``skeletonllm.data.mixture``, which a batch may straddle.
 KEPT_GROUPS = 32
 

@@ -8,16 +8,25 @@ from collections.abc import Callable
 
 import torch
 
-from skeletonllm.tasks import discrimination, rationale, recognition
+from skeletonllm.tasks import captioning, discrimination, localization, questions, rationale, recognition
 from skeletonllm.tasks.subject import Subject
 
-__all__ = ["NEED_RATIONALES", "TASKS", "Subject"]
+__all__ = ["NEED_CAPTIONS", "NEED_FACTS", "NEED_RATIONALES", "NEED_SEGMENTS", "NEED_WHOLE", "TASKS", "Subject"]
 
 TASKS: dict[str, Callable[[Subject, torch.Generator], tuple[str, str]]] = {
     "recognition": recognition.draw,
     "discrimination": discrimination.draw,
     "rationale": rationale.draw,
+    "captioning": captioning.draw,
+    "questions": questions.draw,
+    "localization": localization.draw,
 }
 
-# Writing a rationale down costs time, so only these are given one.
+# What a subject has costs time, so only the tasks that need it are given it.
 NEED_RATIONALES = frozenset({"rationale"})
+NEED_CAPTIONS = frozenset({"captioning"})
+NEED_FACTS = frozenset({"questions"})
+# These are asked of recordings of several actions, and need frames that come with their times.
+NEED_SEGMENTS = frozenset({"localization"})
+# What they say holds for the whole of what was drawn, and not for a part of it.
+NEED_WHOLE = NEED_RATIONALES | NEED_CAPTIONS | NEED_FACTS | NEED_SEGMENTS

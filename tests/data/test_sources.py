@@ -64,7 +64,7 @@ def test_synthetic_recordings_know_what_each_part_of_the_body_did_and_others_do_
         (("ntu_rgbd",), {}, "unknown data source 'ntu_rgbd'; known: synthetic"),
         (("nw_ucla",), {}, "data source nw_ucla needs its folder: data.root=FOLDER"),
         (("nw_ucla", "absent"), {}, "nw_ucla: absent is not a folder"),
-        (("synthetic", "."), {}, "synthetic source has no root"),
+        (("synthetic", "."), {}, "source synthetic has no root"),
         (("synthetic",), dict(actors=3), "data source synthetic: .*actors"),
         (("synthetic",), dict(labels=["fly"]), "no synthetic action fly; known: .*bow"),
         (("synthetic",), dict(performers=200_000), "200000 performers, at most"),

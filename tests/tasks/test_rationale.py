@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skeletonllm.tasks import NEED_RATIONALES, TASKS, Subject
+from skeletonllm.tasks import NEED_RATIONALES, NEED_WHOLE, TASKS, Subject
 from skeletonllm.tasks.rationale import build_prompt, build_target, is_correct, parse_answer
 
 LABELS = ["bow", "clap", "wave left hand"]
@@ -49,5 +49,5 @@ def test_what_a_rationale_lacks_is_named():
 
 def test_it_is_known_to_need_rationales_and_the_others_do_without():
     assert NEED_RATIONALES == {"rationale"} < set(TASKS)
-    for name in set(TASKS) - NEED_RATIONALES:
+    for name in set(TASKS) - NEED_WHOLE:
         assert TASKS[name](Subject("bow", LABELS), torch.Generator())

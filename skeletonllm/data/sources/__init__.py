@@ -3,16 +3,20 @@
 from pathlib import Path
 
 from skeletonllm.data.recordings import Recording
-from skeletonllm.data.sources import folder, ntu, nw_ucla, packed, synthetic, utd_mhad
+from skeletonllm.data.sources import folder, ntu, nw_ucla, packed, synthetic, synthetic_sequences, utd_mhad, utkinect
 
 SOURCES = {
     "synthetic": synthetic.recordings,
+    "synthetic_sequences": synthetic_sequences.recordings,
     "ntu": ntu.recordings,
     "nw_ucla": nw_ucla.recordings,
     "utd_mhad": utd_mhad.recordings,
+    "utkinect": utkinect.recordings,
     "folder": folder.recordings,
     "packed": packed.recordings,
 }
+# Sources without files.
+ROOTLESS = {"synthetic", "synthetic_sequences"}
 # Sources whose root may also be a URL or an hf:// path.
 REMOTE = {"packed"}
 
@@ -22,7 +26,7 @@ def load_source(name: str, root: str | Path | None = None, **options) -> list[Re
 
     Args:
         name: a key of ``SOURCES``.
-        root: the folder with its files, for packed shards also a URL; the synthetic source has none.
+        root: the folder with its files, for packed shards also a URL; those without files have none.
         options: of the source.
 
     Raises:
@@ -30,9 +34,9 @@ def load_source(name: str, root: str | Path | None = None, **options) -> list[Re
     """
     if name not in SOURCES:
         raise ValueError(f"unknown data source {name!r}; known: {', '.join(SOURCES)}")
-    if name == "synthetic":
+    if name in ROOTLESS:
         if root is not None:
-            raise ValueError("the synthetic source has no root folder")
+            raise ValueError(f"the source {name} has no root folder")
     elif root is None:
         raise ValueError(f"data source {name} needs its folder: data.root=FOLDER")
     elif not (Path(root).is_dir() or (name in REMOTE and "://" in str(root))):

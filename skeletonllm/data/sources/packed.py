@@ -21,6 +21,7 @@ def recordings(root: str | Path) -> list[Recording]:
             attributes=read_attributes(values["attributes"], f"{root}: row group {group}, row {row}"),
             rationale=None if values["rationale"] is None else partial(str, values["rationale"]),
             group=group,
+            captions=partial(tuple, values["captions"]) if values["captions"] else None,
         )
         for group, row, values in shards.index()
     ]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from skeletonllm.data.recordings import Recording
-from skeletonllm.skeleton.synthesis import ACTIONS, describe, synthesize
+from skeletonllm.skeleton.synthesis import ACTIONS, captions, describe, known_facts, synthesize
 from skeletonllm.skeleton.topologies import get_topology
 
 # Performers from here on test; a training set never reaches them.
@@ -46,6 +46,8 @@ def recordings(
             read=partial(synthesize, label, topology=name, performer=performer, take=take),
             split=split,
             rationale=partial(describe, label, performer=performer, take=take),
+            captions=partial(captions, label, performer=performer, take=take),
+            facts=partial(known_facts, label, performer=performer, take=take),
             attributes={"performer": performer, "take": take, "topology": names.index(name)},
         )
         for split, performer in cast

@@ -15,6 +15,7 @@ from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.synthesis import two_person  # noqa: F401  (registers its actions)
 from skeletonllm.skeleton.synthesis.actions import ACTIONS, Action
 from skeletonllm.skeleton.synthesis.body import JOINTS, Performer, performer
+from skeletonllm.skeleton.synthesis.captions import captions, captions_of_sequence
 from skeletonllm.skeleton.synthesis.description import describe_motion
 from skeletonllm.skeleton.synthesis.performance import MOTION_STREAM, SENSOR_STREAM, act, generator
 from skeletonllm.skeleton.synthesis.sensor import disturb, view
@@ -28,6 +29,8 @@ __all__ = [
     "JOINTS",
     "Action",
     "Performer",
+    "captions",
+    "captions_of_sequence",
     "describe",
     "known_facts",
     "known_facts_of_sequence",
