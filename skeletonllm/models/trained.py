@@ -25,9 +25,9 @@ ADAPTER_FILE = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 BACKBONE_FOLDER = "backbone"
 # What such a folder says of the frames, in the JSON file beside its renderer.
-FRAME_SETTINGS = ("num_frames", "image_size", "normalize", "frame_layout")
+FRAME_SETTINGS = ("num_frames", "image_size", "normalize", "frame_layout", "foreground")
 # Those that folders of earlier releases do not have.
-NEWER_SETTINGS = {"frame_layout": "images"}
+NEWER_SETTINGS = {"frame_layout": "images", "foreground": None}
 
 
 @dataclass
