@@ -89,9 +89,10 @@ def evaluate(
         raise ValueError(f"generalised zero-shot is about recognition, not about {task}")
     trained = None if checkpoint is None else on_device(load_trained(checkpoint))
     protocol = protocol or ("usual" if trained is None else protocol_of_training(trained.recipe, data))
+    names_labels = task in ("recognition", "discrimination", "rationale")
     selection = choose(
-        data, root, parse_options(option or []), protocol, trained.labels if trained else None, split=split,
-        where=parse_where(where or []), shared_labels=shared_labels, generalized=generalized,
+        data, root, parse_options(option or []), protocol, trained.labels if trained and names_labels else None,
+        split=split, where=parse_where(where or []), shared_labels=shared_labels, generalized=generalized,
     )  # fmt: skip
     test = Test.about(selection, task, draws, seed)
 

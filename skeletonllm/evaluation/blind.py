@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 from skeletonllm.evaluation.questions import Posed
+from skeletonllm.tasks import localization
 
 # A prompt that was seen less often says little about what answers it.
 SEEN_ENOUGH = 5
@@ -19,8 +20,8 @@ class Prior:
 
     For each kind of question it takes whichever of these did best on training questions that it was not learnt from:
     the answer that is usual for this very prompt, the option that is right most often when it is offered, the place
-    among the options that is right most often, or the one answer that is best for all questions of the kind. Where a
-    prompt is new or rare, what is usual for the kind stands in.
+    among the options that is right most often, the one answer that is best for all questions of the kind, or for times
+    the part of what is shown that is best for all. Where a prompt is new or rare, what is usual for the kind stands in.
 
     Args:
         questions: of the training data.
@@ -79,12 +80,29 @@ class Prior:
         def by_place(question: Posed) -> str:
             return question.options[min(often, len(question.options) - 1)] if question.options else constant
 
-        return {
+        ways = {
             "kind": lambda question: constant if constant in question.options or not offered else by_option(question),
             "prompt": lambda question: usual.get(question.prompt) or by_option(question),
             "option": by_option,
             "place": by_place,
         }
+        return ways if any(q.stretch is None for q in asked) else {**ways, "part": self._best_part(asked)}
+
+    def _best_part(self, asked: Sequence[Posed]) -> Callable[[Posed], str]:
+        """Always the same part of what is shown, which somebody knows who is told how long that is."""
+
+        def of_length(question: Posed, part: tuple[float, float]) -> str:
+            length = question.stretch[1] - question.stretch[0]
+            return localization.build_target(part[0] * length, part[1] * length)
+
+        tried = []
+        for question in asked[:MOST_TRIED]:
+            length = question.stretch[1] - question.stretch[0]
+            start, stop = localization.parse_answer(question.answer)
+            tried.append((start / length, stop / length))
+        judged = asked[:: -(-len(asked) // MOST_ASKED)]
+        best = max(tried, key=lambda part: sum(self._score(each, of_length(each, part)) for each in judged))
+        return lambda question: of_length(question, best)
 
     def _constant(self, asked: Sequence[Posed]) -> str:
         """The answer that scores best when it is given to all of them."""

@@ -57,11 +57,13 @@ class Inquiry:
         id: unique among those that are asked together.
         prompt: text.
         clip: gives what is drawn; called when it is needed.
+        timed: whether each frame is shown with its second.
     """
 
     id: str
     prompt: str
     clip: Callable[[], Clip]
+    timed: bool = False
 
 
 def ask_endpoint(endpoint: Endpoint, renderer: DrAction, clip: Clip, prompt: str, asking: Asking | None = None) -> str:
@@ -156,7 +158,7 @@ def ask_all(
     if len({inquiry.id for inquiry in inquiries}) < len(inquiries):
         raise ValueError("two questions have the same id")
     drawn_by = renderer_digest(renderer)
-    keys = {i.id: _key(endpoint.model, drawn_by, asking, i.prompt, clip_digest(i.clip())) for i in inquiries}
+    keys = {inquiry.id: _key(endpoint.model, drawn_by, asking, inquiry) for inquiry in inquiries}
     budget = Budget(caps or Caps(), asking.max_tokens)
     for row in journal.answers.values():
         budget.count(row["prompt_tokens"] or 0, row["completion_tokens"] or 0)
@@ -212,14 +214,16 @@ class _Job:
     async def _ask(self, inquiry: Inquiry) -> None:
         asking = self.asking
         async with self._drawing:
-            pictures = await asyncio.to_thread(lambda: draw_pictures(self.renderer, inquiry.clip(), asking.image_size))
+            clip = inquiry.clip()
+            pictures = await asyncio.to_thread(draw_pictures, self.renderer, clip, asking.image_size)
+        times = clip.times.tolist() if inquiry.timed else None
         row = dict(
             id=inquiry.id, key=self.keys[inquiry.id], text=None, finish_reason=None, prompt_tokens=None,
             completion_tokens=None, served_model="",
         )  # fmt: skip
         try:
             reply = await self.endpoint.ask(
-                conversation(asking.system, pictures, inquiry.prompt),
+                conversation(asking.system, pictures, inquiry.prompt, times),
                 seed=asking.seed, temperature=asking.temperature, max_tokens=asking.max_tokens,
             )  # fmt: skip
         except NoAnswer as error:
@@ -257,6 +261,10 @@ class _Job:
             raise EndpointError(f"the endpoint refuses every question: {row['finish_reason']}")
 
 
-def _key(model: str, renderer: str, asking: Asking, prompt: str, clip: str) -> str:
+def _key(model: str, renderer: str, asking: Asking, inquiry: Inquiry) -> str:
     """sha256 of everything that an answer depends on."""
-    return hashlib.sha256(repr((model, renderer, asking, prompt, clip)).encode()).hexdigest()
+    clip = inquiry.clip()
+    times = clip.times.tolist() if inquiry.timed else None
+    return hashlib.sha256(
+        repr((model, renderer, asking, inquiry.prompt, clip_digest(clip), times)).encode()
+    ).hexdigest()

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from skeletonllm.evaluation.captions import rouge_l
 from skeletonllm.evaluation.questions import Posed
-from skeletonllm.tasks import discrimination
+from skeletonllm.tasks import captioning, discrimination, localization, questions
 from skeletonllm.tasks.recognition import label_line, normalize_label, parse_answer
 
 # Metric -> value of one answer. ``score``, 0 to 1, is the task's main one; ``understood`` whether the answer had the
@@ -39,6 +40,26 @@ def _rationale(question: Posed, text: str) -> Grade:
     return {"score": float(said == true), "understood": float(said is not None)}
 
 
+def _question(question: Posed, text: str) -> Grade:
+    said = questions.parse_answer(text, question.options)
+    return {"score": float(said == question.answer), "understood": float(said is not None)}
+
+
+def _captioning(question: Posed, text: str) -> Grade:
+    said = captioning.parse_answer(text)
+    return {"score": rouge_l(said or "", question.references), "understood": float(said is not None)}
+
+
+def _localization(question: Posed, text: str) -> Grade:
+    """Temporal IoU; whether it is at least a half; the mean error of begin and end, where any were said."""
+    said, true = localization.parse_answer(text), localization.parse_answer(question.answer)
+    overlap = localization.temporal_iou(said, true)
+    found: Grade = {"score": overlap, "iou_at_least_half": float(overlap >= 0.5), "understood": float(said is not None)}
+    if said is not None:
+        found["boundary_error_seconds"] = localization.boundary_error(said, true)
+    return found
+
+
 def _last_label(text: str) -> str | None:
     lines = [line for line in text.splitlines() if line.strip()]
     label = label_line(lines[-1]) if lines else None
@@ -49,4 +70,7 @@ GRADERS: dict[str, Callable[[Posed, str], Grade]] = {
     "recognition": _recognition,
     "discrimination": _discrimination,
     "rationale": _rationale,
+    "questions": _question,
+    "captioning": _captioning,
+    "localization": _localization,
 }

@@ -2,19 +2,21 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from tqdm import tqdm
 
 from skeletonllm.data.confusable import confusable_labels
+from skeletonllm.data.knowledge import Knowledge
+from skeletonllm.data.mixture import Mixture
 from skeletonllm.data.recordings import Recording
 from skeletonllm.data.seeds import mixed_seed
 from skeletonllm.evaluation.sight import Sight, blindfolded, partners
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.tasks import NEED_RATIONALES, TASKS, Subject, discrimination
+from skeletonllm.tasks import NEED_FACTS, NEED_SEGMENTS, TASKS, Subject, discrimination, localization, questions
 
 # A stream of random numbers of its own: no test question is drawn with the numbers of a training step.
 _STREAM = 0xE7A1
@@ -27,7 +29,7 @@ class Posed:
     """A question of a test.
 
     Args:
-        id: of the recording, ``#`` and the number of the draw.
+        id: of the recording, ``#`` and the number of the draw, or of the question among all.
         recording: its id.
         place: of the recording among those that are asked about.
         task: a key of ``TASKS``.
@@ -35,6 +37,7 @@ class Posed:
         prompt, answer: text.
         options: answers that the prompt offers; empty where anything may be said.
         references: all answers that are right, where there are several.
+        stretch: begin and end in seconds of what is shown of the recording; None: all of it.
     """
 
     id: str
@@ -46,22 +49,28 @@ class Posed:
     answer: str
     options: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
+    stretch: tuple[float, float] | None = None
 
 
 def pose(
-    recordings: Sequence[tuple[Recording, SkeletonSequence]],
+    recordings: Sequence[tuple[Recording, SkeletonSequence | None]],
     task: str,
     labels: Sequence[str],
     draws: int = 1,
     seed: int = 0,
 ) -> list[Posed]:
-    """Questions about recordings, each drawn from the recording's id, the number of the draw and the seed alone.
+    """Questions about recordings.
+
+    Those about facts are drawn from all recordings at once, so that text alone does not tell their answers
+    (``skeletonllm.tasks.questions.pool.Pool``). All others are drawn from the recording's id, the number of the draw
+    and the seed alone.
 
     Args:
-        recordings: with their sequences; those that do not allow the task are left out.
+        recordings: with their sequences, or None where nothing has to be measured; those that do not allow the task
+            are left out.
         task: a key of ``TASKS``.
         labels: actions that are asked about.
-        draws: questions about each recording.
+        draws: questions about each recording; for facts, about as many in all.
         seed: of what is random in them.
 
     Raises:
@@ -71,34 +80,49 @@ def pose(
         raise ValueError(f"unknown task {task!r}; known: {', '.join(TASKS)}")
     if draws < 1:
         raise ValueError(f"{draws} questions about each recording, expected 1 or more")
+    known = Knowledge(Mixture.in_memory(recordings))
+    known.check(task)
     confusable = confusable_labels(labels)
     posed = []
     for place, (recording, _) in enumerate(recordings):
-        rationale = recording.rationale() if task in NEED_RATIONALES and recording.rationale else None
-        if task in NEED_RATIONALES and rationale is None:
-            continue
-        subject = Subject(recording.label, labels, rationale, confusable)
         for draw in range(draws):
             numbers = _STREAM, seed, zlib.crc32(recording.id.encode()), draw
             generator = torch.Generator().manual_seed(mixed_seed(*numbers))
-            prompt, answer = TASKS[task](subject, generator)
-            posed.append(
-                Posed(f"{recording.id}#{draw}", recording.id, place, task, task, prompt, answer, _options(task, labels))
-            )
-    if not posed:
-        raise ValueError(f"none of {len(recordings)} recordings allows the task {task}")
+            about, topic, number = place, None, draw
+            if task in NEED_FACTS:  # of whoever it is drawn for, perhaps more than once
+                about, topic = known.draw_topic(generator)
+                number = len(posed)
+            elif known.allowing(task, place, generator) != place:
+                continue
+            asked = recordings[about][0]
+            subject = known.added(Subject(asked.label, labels, confusable=confusable), task, about, topic)
+            posed.append(_posed(f"{asked.id}#{number}", task, about, asked.id, subject, generator))
     return posed
 
 
-def needs_sequences(task: str) -> bool:
-    """Whether the questions of a task are about what is measured on joints, not about labels and texts alone."""
-    return task not in ("recognition", "discrimination", "rationale")
-
-
-def _options(task: str, labels: Sequence[str]) -> tuple[str, ...]:
+def _posed(id: str, task: str, place: int, recording: str, subject: Subject, generator: torch.Generator) -> Posed:
+    stretch = None
+    if task in NEED_SEGMENTS:
+        stretch = localization.stretch(subject.segments, subject.segments[-1].stop, generator)
+        subject = replace(subject, segments=localization.within(subject.segments, *stretch))
+    prompt, answer = TASKS[task](subject, generator)
+    options, kind = (), task
     if task == "recognition":
-        return tuple(labels)
-    return (discrimination.YES, discrimination.NO) if task == "discrimination" else ()
+        options = tuple(subject.labels)
+    elif task == "discrimination":
+        options = discrimination.YES, discrimination.NO
+    elif task in NEED_FACTS:
+        options, kind = tuple(questions.choices(prompt)), str(questions.kind_of(next(iter(subject.facts))))
+    return Posed(id, recording, place, task, kind, prompt, answer, options, tuple(subject.captions), stretch)
+
+
+def shown(question: Posed, recordings: Sequence[tuple[Recording, SkeletonSequence]]) -> SkeletonSequence:
+    """What is shown with a question: its recording, or the stretch of it that it is about."""
+    sequence = recordings[question.place][1]
+    if question.stretch is None:
+        return sequence
+    start, stop = (round(seconds * sequence.fps) for seconds in question.stretch)
+    return sequence.slice(start, max(start + 1, stop))
 
 
 @torch.no_grad()
@@ -129,9 +153,9 @@ def answer_questions(
     texts = []
     for start in tqdm(range(0, len(posed), batch_size), desc="asking", disable=not progress, leave=False):
         batch = posed[start : start + batch_size]
-        clips = [processor.sample(recordings[question.place][1]) for question in batch]
+        clips = [processor.sample(shown(question, recordings)) for question in batch]
         inputs = processor(clips, [question.prompt for question in batch])
-        seen = [processor.sample(recordings[posed[n].place][1]) for n in others[start : start + batch_size]]
+        seen = [processor.sample(shown(posed[place], recordings)) for place in others[start : start + batch_size]]
         inputs = blindfolded(inputs, sight, model.config.image_size, seen)
         inputs = {name: value.to(model.device) for name, value in inputs.items()}
         generated = model.generate(**inputs, max_new_tokens=longest, do_sample=False)

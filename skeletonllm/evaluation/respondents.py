@@ -1,24 +1,26 @@
 """Who answers a test: a model of ours, an external one, or somebody who sees nothing."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from skeletonllm.data.recordings import Recording, read_all
+from skeletonllm.data.recordings import Recording, labels_of, read_all
 from skeletonllm.data.teacher.budget import Caps
 from skeletonllm.data.teacher.endpoint import Endpoint
 from skeletonllm.evaluation.accuracy import predict
 from skeletonllm.evaluation.blind import Prior
 from skeletonllm.evaluation.external import Asking, Inquiry, Journal, ask_all
 from skeletonllm.evaluation.grading import score
-from skeletonllm.evaluation.questions import Posed, answer_questions, needs_sequences, pose
+from skeletonllm.evaluation.questions import Posed, answer_questions, pose, shown
 from skeletonllm.evaluation.selection import Selection
 from skeletonllm.evaluation.sight import Sight
 from skeletonllm.models.trained import Trained
 from skeletonllm.rendering.draction import DrAction
 from skeletonllm.skeleton.sequence import Clip, SkeletonSequence
+from skeletonllm.tasks import NEED_FACTS, NEED_SEGMENTS
 
 # Recordings that a prior learns from; more would tell it little that is new.
 MOST_TAUGHT = 2000
@@ -47,8 +49,10 @@ class Test:
     @classmethod
     def about(cls, selection: Selection, task: str, draws: int = 1, seed: int = 0) -> "Test":
         """Read the recordings of a selection and draw the questions; recognition has one about each recording."""
-        draws = 1 if task == "recognition" else draws
-        recordings = read_all(selection.recordings, progress="reading")
+        wanted = selection.recordings
+        if task == "recognition":
+            draws, wanted = 1, [recording for recording in wanted if recording.segments is None]
+        recordings = read_all(wanted, progress="reading")
         posed = pose(recordings, task, selection.candidates, draws, seed)
         return cls(task, selection, recordings, posed, draws, seed)
 
@@ -56,7 +60,7 @@ class Test:
         """The test with some of its questions."""
         kept = set(ids)
         posed = [question for question in self.posed if question.id in kept]
-        return Test(self.task, self.selection, self.recordings, posed, self.draws, self.seed)
+        return replace(self, posed=posed)
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class External:
             ValueError: not one answer.
         """
         inquiries = [
-            Inquiry(question.id, question.prompt, lambda place=question.place: self.sample(test.recordings[place][1]))
+            Inquiry(question.id, question.prompt, partial(self._clip, test, question), test.task in NEED_SEGMENTS)
             for question in test.posed
         ]
         found = ask_all(
@@ -135,6 +139,9 @@ class External:
             raise ValueError(f"{self.endpoint.url}: no answers; see the warnings, or raise the cap")
         answered = test.only(list(found))
         return answered, Answers([found[question.id] or "" for question in answered.posed])
+
+    def _clip(self, test: Test, question: Posed) -> Clip:
+        return self.sample(shown(question, test.recordings))
 
 
 def blind_answers(test: Test, ours: Ours | None) -> dict[str, list[str]]:
@@ -162,10 +169,11 @@ def learn_prior(test: Test) -> Prior:
     """What the questions about the training side tell about their answers."""
     training = test.selection.training
     taught = training[:: -(-len(training) // MOST_TAUGHT)]
-    read = read_all(taught, progress="reading") if needs_sequences(test.task) else [(each, None) for each in taught]
+    measured = test.task in NEED_FACTS and any(recording.facts is None for recording in taught)
+    read = read_all(taught, progress="reading") if measured else [(recording, None) for recording in taught]
     labels = test.selection.candidates
-    if not {recording.label for recording in taught} <= set(labels):  # zero-shot: the candidates never trained
-        labels = sorted({recording.label for recording in taught})
+    if not set(labels_of(taught)) <= set(labels):  # zero-shot: the candidates never trained
+        labels = labels_of(taught)
     return Prior(pose(read, test.task, labels, test.draws, test.seed), score)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from skeletonllm.data.labels import translate_labels
-from skeletonllm.data.recordings import Recording, select
+from skeletonllm.data.recordings import Recording, labels_of, select
 from skeletonllm.data.sources import load_source
 from skeletonllm.data.splits import load_split
 
@@ -63,7 +63,7 @@ def choose(
             )
         listed = [replace(recording, split="test" if parted.tests(recording) else "neither") for recording in listed]
     recordings = select(listed, split, where)
-    present = sorted({recording.label for recording in recordings})
+    present = labels_of(recordings)
     candidates = present if known is None else list(known)
     if shared_labels:
         if known is None:

@@ -57,12 +57,18 @@ def build_messages(version: str, label: str, pictures: Sequence[bytes]) -> list[
     return conversation(prompt.system, pictures, prompt.question.format(label=label))
 
 
-def conversation(system: str, pictures: Sequence[bytes], question: str) -> list[dict]:
-    """A chat completion's messages: the system's, then the frames, PNG files, and a question about them."""
+def conversation(
+    system: str, pictures: Sequence[bytes], question: str, times: Sequence[float] | None = None
+) -> list[dict]:
+    """A chat completion's messages: the system's, then the frames, PNG files, and a question about them.
+
+    With ``times`` each frame is named together with its second.
+    """
     content: list[dict] = []
-    for number, picture in enumerate(pictures, 1):
+    for number, picture in enumerate(pictures):
+        second = "" if times is None else f" ({times[number]:.1f} s)"
         url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-        content += [_text(f"Frame{number}:"), {"type": "image_url", "image_url": {"url": url}}]
+        content += [_text(f"Frame{number + 1}{second}:"), {"type": "image_url", "image_url": {"url": url}}]
     content.append(_text(question))
     return [{"role": "system", "content": system}, {"role": "user", "content": content}]
 
