@@ -25,6 +25,14 @@ def ask(
         list[str] | None, typer.Option(help="Rank this answer instead of generating one; may be repeated.")
     ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 64,
+    window: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="Look at the recording in windows of so many seconds; by itself where it is long and the "
+            "question is what happens when.",
+        ),
+    ] = None,
     api: Annotated[
         str | None, typer.Option(help="Ask the model at this OpenAI-compatible address, with its version, instead.")
     ] = None,
@@ -32,6 +40,7 @@ def ask(
     key_variable: Annotated[str, typer.Option(help="With --api: environment variable with the key.")] = KEY_VARIABLE,
 ) -> None:
     """Ask a model about a recording: a free answer, or the probabilities of given ones."""
+    from skeletonllm.cli.ask_long import answer_in_windows, wants_windows
     from skeletonllm.models.trained import load_trained
     from skeletonllm.skeleton.formats import read_skeleton
     from skeletonllm.tasks.recognition import build_prompt
@@ -44,8 +53,13 @@ def ask(
     sequence = read_skeleton(file)
     trained = None if checkpoint is None else load_trained(checkpoint)
     candidates = candidate or ([] if question or trained is None else trained.labels)
+    if api is not None and window is not None:
+        raise ValueError("--window is for trained models; an endpoint is shown frames of the whole recording")
     if not candidates and not question:
         raise ValueError("ask something, or offer answers with --candidate")
+    if api is None and wants_windows(sequence.duration, question, candidate, window):
+        answer_in_windows(trained, sequence, question, candidate or trained.labels, window, max_new_tokens)
+        return
     # A question with candidates is asked as it is by a model that ranks them; another one has to be told them.
     prompt = question or build_prompt(candidates)
     if api is not None:
