@@ -48,10 +48,10 @@ def test_what_happens_twice_is_found_twice_the_surest_first():
     assert first.score == pytest.approx(0.9, abs=0.01) and second.score == pytest.approx(0.6, abs=0.01)
 
 
-def test_one_window_that_errs_neither_splits_a_segment_nor_makes_one():
+def test_two_windows_that_err_do_not_split_a_segment_and_one_makes_none():
     spans = spans_of(40)
     scores = shares_inside(spans, (10, 20))
-    scores[30], scores[60] = 0.0, 0.7
+    scores[30:32], scores[60] = 0.1, 0.7
     (found,) = find_segments("x", spans, scores)
     assert found.segment.start == pytest.approx(10, abs=0.3) and found.segment.stop == pytest.approx(20, abs=0.3)
 

@@ -142,6 +142,16 @@ def test_fewer_tokens_are_means_of_neighbouring_ones_and_make_shorter_prompts(bu
     assert isinstance(ask_about_all(model, processor, one, QUESTION, max_new_tokens=3), str)
 
 
+def test_fewer_tokens_stand_where_those_of_smaller_pictures_would(build, cut):
+    small, large = build(family="qwen2_5_vl", image_size=64), build(family="qwen2_5_vl", image_size=128)
+    positions = [
+        long_prompt(model, processor, encode_clips(model, *cut(processor), 4), QUESTION)["position_ids"]
+        for model, processor in (small, large)
+    ]
+    # Height and width count up to 2 within a picture, not along its tokens.
+    assert (positions[0][0] != positions[0][1]).any() and torch.equal(*positions)
+
+
 def test_what_does_not_fit_into_the_context_is_told_or_made_to_fit(build, cut):
     model, processor = build(image_size=128)
     _, spans = cut(processor)
