@@ -43,7 +43,7 @@ class Knowledge:
         self._allowing: dict[str, list[int]] = {}
 
     def check(self, task: str) -> None:
-        """Raises ValueError if no recording allows the task; facts, which may have to be measured, are not looked at."""
+        """Raises ValueError if no recording allows the task. Facts are not looked at: they may have to be measured."""
         if task in NEED_FACTS:
             return
         if not self._able(task):

@@ -19,8 +19,8 @@ SMOOTHING_SECONDS = 0.17
 LEAST_KNOWN = 0.7
 # Metres: what a body is deep at least if its depth is known at all.
 LEAST_DEPTH = 0.02
-# Share of a recording, at either end, over which its first and last pose are averaged.
-END_SHARE = 0.08
+# Share of a recording, at either end, over which its first and last pose are averaged, and the seconds it is at most.
+END_SHARE, END_SECONDS = 0.08, 0.25
 
 
 class BodyTracks:
@@ -146,7 +146,7 @@ class BodyTracks:
     @property
     def end(self) -> int:
         """Frames that make up either end."""
-        return max(1, round(END_SHARE * self.frames))
+        return max(1, round(min(END_SHARE * self.frames, END_SECONDS * self.fps)))
 
     def way(self, track: np.ndarray) -> float:
         """The diagonal of the box around a track (T, 3), in trunks; single frames far off do not count."""
@@ -188,10 +188,11 @@ def _smooth(track: np.ndarray, fps: float) -> np.ndarray:
     width = 2 * round((SMOOTHING_SECONDS * fps - 1) / 2) + 1
     if width < 3 or len(track) < width:
         return track
-    track = np.median(_windows(track, width), axis=-1)
+    track = np.partition(_windows(track, width), width // 2, axis=-1)[..., width // 2]
     return _windows(track, 3).mean(-1)
 
 
 def _windows(track: np.ndarray, width: int) -> np.ndarray:
-    padded = np.pad(track, [(width // 2, width // 2)] + [(0, 0)] * (track.ndim - 1), mode="edge")
+    half = width // 2
+    padded = np.concatenate([np.repeat(track[:1], half, axis=0), track, np.repeat(track[-1:], half, axis=0)])
     return np.lib.stride_tricks.sliding_window_view(padded, width, axis=0)

@@ -12,6 +12,7 @@ import numpy as np
 
 from skeletonllm.skeleton.body_tracks import UP, BodyTracks, extremes
 from skeletonllm.skeleton.kinematics import normalize
+from skeletonllm.skeleton.pair_facts import TOGETHER
 from skeletonllm.skeleton.segment import Segment
 from skeletonllm.skeleton.sequence import SkeletonSequence
 
@@ -116,7 +117,9 @@ def _count(signal: np.ndarray, least: tuple[float, float], which: int) -> int | 
 
 
 def jumps(body: BodyTracks) -> str | None:
-    """How often both feet leave the floor, at least once."""
+    """How often both feet leave the floor, at least once; only in space, as the camera of a picture may move."""
+    if body.flat:
+        return None
     count = _count(body.flight, (0.09, 0.15), 0)
     return str(count) if count else None
 
@@ -133,7 +136,10 @@ def claps(body: BodyTracks) -> str | None:
         return None
     left, right = body.pair("wrist")
     gap = np.linalg.norm(left - right, axis=-1) / body.trunk
-    counts = {sum(gap[low] < 0.55 for low in extremes(gap, least)[1]) for least in (0.18, 0.3)}
+    # Arms that cross bring the hands together on their way in and out, which nobody would count.
+    if not body.flat and ((left - right) * np.cross(UP, body.forward)).sum(-1).min() < -0.2 * body.trunk:
+        return None
+    counts = {sum(gap[low] < 0.42 for low in extremes(gap, least)[1]) for least in (0.18, 0.3)}
     count = counts.pop() if len(counts) == 1 else 0
     return str(count) if count > 1 else None
 
@@ -236,9 +242,29 @@ def _posture(body: BodyTracks, frames: slice) -> str | None:
     # From the front of a picture sitting and squatting look alike.
     if body.flat or tilt > 60:
         return None
-    if thigh < 0.5 and shin > 0.92 and tilt < 40:
+    # Who squats balances over the feet, who sits need not. Depth sensors bend the legs of both in much the same way,
+    # so that most who sit before one of them are called neither.
+    behind = float(np.linalg.norm((names["hip"] - names["ankle"])[[0, 2]])) / body.leg
+    if thigh < 0.5 and shin > 0.92 and behind > 0.33 and tilt < 40:
         return "sitting"
-    return "squatting" if thigh < 0.6 and 0.2 < shin < 0.85 else None
+    return (
+        "squatting" if 0.2 < shin < 0.88 and (thigh < 0.35 and behind < 0.3 or thigh < 0.6 and behind < 0.05) else None
+    )
+
+
+def _legs(body: BodyTracks, frames: slice) -> str | None:
+    height = body.hips[frames].mean()
+    return "straight" if height > 0.88 else "bent" if 0.3 < height < 0.72 else None
+
+
+def legs_first(body: BodyTracks) -> str | None:
+    """At the beginning: straight, or bent far as in sitting and squatting."""
+    return _legs(body, slice(body.end))
+
+
+def legs_last(body: BodyTracks) -> str | None:
+    """At the end: straight, or bent far."""
+    return _legs(body, slice(-body.end, None))
 
 
 def posture_first(body: BodyTracks) -> str | None:
@@ -286,14 +312,16 @@ def head_lowers(body: BodyTracks) -> str | None:
 
 def hips_rise(body: BodyTracks) -> str | None:
     """Why the hips get higher than they were, if they do: the legs straighten, or both feet leave the floor (leap)."""
-    if not body.flat and body.way(body.middle("hip") * [1.0, 0.0, 1.0]) > 1.0:
+    if body.flat or body.way(body.middle("hip") * [1.0, 0.0, 1.0]) > 1.0:
         return None
     height, feet = body.middle("hip")[:, 1] / body.leg, body.lower_ankle / body.leg
     frame = int(height.argmax())
     rise, lifted = height[frame] - body.ends(height)[0], feet[frame] - body.ends(feet)[0]
     if rise < 0.12:
         return None
-    return "leap" if lifted > 0.6 * rise else "legs" if lifted < 0.2 * rise and rise > 0.22 else None
+    if lifted > 0.6 * rise:
+        return "leap" if jumps(body) is not None else None
+    return "legs" if lifted < 0.2 * rise and rise > 0.22 else None
 
 
 def _onset(body: BodyTracks, tracks: np.ndarray) -> float:
@@ -325,65 +353,10 @@ def first_hand(body: BodyTracks) -> str | None:
     return _first(left, right, ("left", "right"))
 
 
-def _nearest(first: BodyTracks, second: BodyTracks) -> np.ndarray:
-    """(T,) metres from the hands of each to the nearest landmark of the other."""
-    gaps = []
-    for one, other in ((first, second), (second, first)):
-        marks = [other.pair(name) for name in ("shoulder", "elbow", "wrist", "hip") if other.pair(name) is not None]
-        marks = np.concatenate([*marks, (other.middle("shoulder") + other.middle("hip"))[None] / 2])
-        gaps.append(np.linalg.norm(one.pair("wrist")[:, None] - marks[None], axis=-1).min((0, 1)))
-    return np.minimum(*gaps)
-
-
-def touch(first: BodyTracks, second: BodyTracks) -> str | None:
-    """Whether one touches the other with a hand: touch, or no hand ever comes near the other (apart)."""
-    if first.flat:
-        return None
-    gap = np.percentile(_nearest(first, second), 4) / first.trunk
-    return "touch" if gap < 0.5 else "apart" if gap > 0.8 else None
-
-
-def _gap(first: BodyTracks, second: BodyTracks) -> np.ndarray:
-    between = first.middle("hip") - second.middle("hip")
-    return np.linalg.norm(between * [1.0, 0.0, 1.0], axis=-1) / first.trunk
-
-
-def distance(first: BodyTracks, second: BodyTracks) -> str | None:
-    """What the space between two people does: grow, shrink, stay."""
-    gap = _gap(first, second)
-    start, end = first.ends(gap)
-    if np.ptp(gap) < 0.4:
-        return "stay"
-    return ("grow" if end > start else "shrink") if abs(end - start) > 0.6 else None
-
-
-def facing(first: BodyTracks, second: BodyTracks) -> str | None:
-    """How two people stand at first: face to face, back to back; only in space."""
-    if first.flat:
-        return None
-    towards = normalize((first.ends(second.middle("hip"))[0] - first.ends(first.middle("hip"))[0]) * [1.0, 0.0, 1.0])
-    looks = [first.ends(first.forward)[0] @ towards, -second.ends(second.forward)[0] @ towards]
-    return "face" if min(looks) > 0.5 else "back" if max(looks) < -0.5 else None
-
-
-def parting(first: BodyTracks, second: BodyTracks) -> str | None:
-    """Why the space between two people grows, if it does: one touches the other (touch), or they walk away (walk)."""
-    if distance(first, second) != "grow":
-        return None
-    gap = _gap(first, second)
-    before = int(np.argmax(gap > gap.min() + 0.5 * (gap[-1] - gap.min())))
-    near = np.percentile(_nearest(first, second)[: max(1, before)], 4) / first.trunk
-    alone = touch(first, second) == "apart"
-    return "touch" if near < 0.5 else "walk" if alone else None
-
-
 ALONE: dict[str, Callable[[BodyTracks], str | None]] = {
     tell.__name__: tell
     for tell in (
         arm, raised, leg, part, jumps, sinks, claps, thrusts, hips, travel, turn, faster, pace, posture_first,
-        posture_last, posture_lowest, hands, head_lowers, hips_rise, first_limbs, first_hand,
+        posture_last, posture_lowest, legs_first, legs_last, hands, head_lowers, hips_rise, first_limbs, first_hand,
     )
 }  # fmt: skip
-TOGETHER: dict[str, Callable[[BodyTracks, BodyTracks], str | None]] = {
-    tell.__name__: tell for tell in (touch, distance, facing, parting)
-}

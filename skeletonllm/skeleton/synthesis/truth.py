@@ -15,7 +15,7 @@ _CHOSEN = [JOINTS.index(joint) for joint in KINECT_V2.joints]
 # Of everyone who acts alone, unless the action says otherwise. The topics and values are those of kinematic facts.
 _USUAL = {
     "hips": "level", "travel": "stay", "turn": "none", "hands": "apart",
-    "posture_first": "standing", "posture_last": "standing",
+    "posture_first": "standing", "posture_last": "standing", "legs_first": "straight", "legs_last": "straight",
 }  # fmt: skip
 _OF_ACTION = {
     "wave left hand": {"arm": "left", "part": "arms"},
@@ -23,8 +23,14 @@ _OF_ACTION = {
     "clap": {"arm": "both", "part": "arms", "hands": "meet"},
     "kick": {},
     "squat": {"hips": "dip", "head_lowers": "knees", "posture_lowest": "squatting"},
-    "sit down": {"hips": "down", "posture_last": "sitting", "posture_lowest": "sitting", "head_lowers": "knees"},
-    "stand up": {"hips": "up", "posture_first": "sitting", "posture_lowest": "sitting", "hips_rise": "legs"},
+    "sit down": {
+        "hips": "down", "posture_last": "sitting", "posture_lowest": "sitting", "legs_last": "bent",
+        "head_lowers": "knees",
+    },
+    "stand up": {
+        "hips": "up", "posture_first": "sitting", "posture_lowest": "sitting", "legs_first": "bent",
+        "hips_rise": "legs",
+    },
     "jump": {"hips_rise": "leap", "hips": None},
     "walk": {"travel": "forward"},
     "turn around": {},
