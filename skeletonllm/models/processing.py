@@ -34,6 +34,7 @@ class SkeletonLLMProcessor:
             every side of it.
         family: of the backbone, by the ``model_type`` of its configuration.
         frame_layout: as in ``SkeletonLLMConfig``.
+        show_times: put each picture behind its second, ``Frame1 (0.0 s): ...``, so that answers may name times.
 
     Raises:
         ValueError: the tokenizer lacks one of these; an unknown family.
@@ -48,6 +49,7 @@ class SkeletonLLMProcessor:
         face_camera: bool = False,
         family: str = "internvl",
         frame_layout: str = "images",
+        show_times: bool = False,
     ):
         self.family = family_named(family)
         vocabulary = tokenizer.get_vocab()
@@ -62,6 +64,7 @@ class SkeletonLLMProcessor:
         self.system = system
         self.face_camera = face_camera
         self.frame_layout = frame_layout
+        self.show_times = show_times
 
     @classmethod
     def for_model(
@@ -98,7 +101,8 @@ class SkeletonLLMProcessor:
             ValueError: the question holds frame tokens; times are needed and not known.
         """
         tokens = self.tokens_per_frame if tokens_per_frame is None else tokens_per_frame
-        return self._conversation(self.family.clip_text(self.frame_layout, tokens, times), question)
+        text = self.family.clip_text(self.frame_layout, tokens, times, self.show_times)
+        return self._conversation(text, question)
 
     def long_prompt_text(
         self, question: str, spans: Sequence[tuple[float, float]], num_frames: int, tokens_per_frame: int
@@ -207,6 +211,7 @@ class SkeletonLLMProcessor:
             "face_camera": self.face_camera,
             "family": self.family.model_type,
             "frame_layout": self.frame_layout,
+            "show_times": self.show_times,
         }
         (Path(folder) / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n")
 

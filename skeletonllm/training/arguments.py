@@ -75,13 +75,15 @@ class ModelArguments:
         backbone: ``tiny``, the name or folder of an image-text-to-text model, or the folder of a model that was
             trained here, to go on from there.
         family: of the tiny backbone, see ``skeletonllm.models.backbones``; others say themselves what they are.
-        tiny: sizes of the tiny backbone, see ``tiny_backbone``.
+        tiny: sizes of the tiny backbone, see ``tiny_backbone``; and ``every_task``, whether its tokenizer has whole
+            words for captions, questions and times too.
         renderer: keyword arguments of ``DrAction``.
         renderer_weights: a file of released renderer weights to begin with, instead of ``renderer``.
         num_frames: frames per clip.
         image_size: pixels; default what the backbone was made for.
         normalize: ``backbone`` or ``none``.
         frame_layout: ``images`` or ``video``, see ``skeletonllm.models.backbones``.
+        show_times: put each picture of the prompt behind its second; what the task localization needs.
         face_camera: turn the first person of every clip to the camera.
         attention: of a backbone that is loaded: ``sdpa``, ``flash_attention_2`` or ``eager``.
         lora: adapters of the stages that train them.
@@ -96,6 +98,7 @@ class ModelArguments:
     image_size: int | None = None
     normalize: str = "backbone"
     frame_layout: str = "images"
+    show_times: bool = False
     face_camera: bool = False
     attention: str = "sdpa"
     lora: LoraArguments = field(default_factory=LoraArguments)

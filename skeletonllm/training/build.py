@@ -11,8 +11,8 @@ from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.models.tiny import build_tiny, tiny_backbone
 from skeletonllm.models.trained import find_trained, load_trained
 from skeletonllm.rendering.draction import DrAction
-from skeletonllm.skeleton.synthesis import ACTIONS, describe
-from skeletonllm.tasks import discrimination, rationale, recognition
+from skeletonllm.skeleton.synthesis import ACTIONS, captions, describe
+from skeletonllm.tasks import captioning, discrimination, localization, questions, rationale, recognition
 from skeletonllm.training.arguments import ModelArguments, check_keywords
 
 
@@ -46,12 +46,15 @@ def _build(
             sizes["image_size"] = arguments.image_size
         if arguments.family is not None:
             sizes["family"] = arguments.family
+        texts = tiny_texts(labels) + (_texts_of_every_task() if sizes.pop("every_task", False) else [])
         check_keywords(tiny_backbone, sizes, "model.tiny")
-        return build_tiny(
-            tiny_texts(labels), seed=seed, renderer=arguments.renderer, num_frames=arguments.num_frames,
+        model, processor = build_tiny(
+            texts, seed=seed, renderer=arguments.renderer, num_frames=arguments.num_frames,
             normalize=arguments.normalize, frame_layout=arguments.frame_layout, face_camera=arguments.face_camera,
             **sizes,
         )  # fmt: skip
+        processor.show_times = arguments.show_times
+        return model, processor
     if find_trained(arguments.backbone) is not None:
         return _trained_further(arguments)
     from transformers import AutoModelForImageTextToText, AutoTokenizer
@@ -67,7 +70,9 @@ def _build(
             image_size=arguments.image_size, normalize=arguments.normalize, frame_layout=arguments.frame_layout,
         )  # fmt: skip
     tokenizer = AutoTokenizer.from_pretrained(arguments.backbone)
-    return model, SkeletonLLMProcessor.for_model(model.config, tokenizer, face_camera=arguments.face_camera)
+    return model, SkeletonLLMProcessor.for_model(
+        model.config, tokenizer, face_camera=arguments.face_camera, show_times=arguments.show_times
+    )
 
 
 def tiny_texts(labels: list[str]) -> list[str]:
@@ -78,6 +83,16 @@ def tiny_texts(labels: list[str]) -> list[str]:
     texts = [recognition.build_prompt(labels), *sorted({*labels, *known_labels()})]
     texts += [discrimination.build_prompt(labels[0]), discrimination.YES, discrimination.NO]
     return [*texts, rationale.build_prompt(), *(rationale.build_target(text, labels[0]) for text in _some_rationales())]
+
+
+@functools.cache
+def _texts_of_every_task() -> list[str]:
+    """The words of captions, of questions with their answers, and of seconds."""
+    topics = [topic for kind in questions.KINDS.values() for topic in kind.values()]
+    texts = [*captioning.PROMPTS, *(text for action in ACTIONS for text in captions(action, performer=0))]
+    texts += [text for topic in topics for text in (topic.question, *topic.answers.values(), *topic.claims.values())]
+    seconds = [localization.build_target(0.1 * tenth, 0.1 * tenth + 1.0) for tenth in range(100)]
+    return [*texts, *seconds, *(localization.build_prompt(action) for action in ACTIONS)]
 
 
 @functools.cache  # every stage of a run builds its model anew
@@ -102,5 +117,7 @@ def _trained_further(arguments: ModelArguments) -> tuple[SkeletonLLMForCondition
     config.renderer, config.num_frames = renderer.settings, arguments.num_frames
     if config.frame_layout != arguments.frame_layout:
         raise ValueError(f"{arguments.backbone} was trained with model.frame_layout {config.frame_layout}")
-    trained.processor.num_frames, trained.processor.face_camera = arguments.num_frames, arguments.face_camera
-    return trained.model, trained.processor
+    processor = trained.processor
+    processor.num_frames, processor.face_camera = arguments.num_frames, arguments.face_camera
+    processor.show_times = arguments.show_times
+    return trained.model, processor

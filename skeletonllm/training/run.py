@@ -13,7 +13,7 @@ import torch
 from skeletonllm.data.examples import Examples
 from skeletonllm.data.mixture import Mixture
 from skeletonllm.data.oddities import warn_of_oddities
-from skeletonllm.data.recordings import digest_of_order
+from skeletonllm.data.recordings import digest_of_order, labels_of
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.models.trained import MODEL_FOLDER, save_trained
@@ -116,7 +116,7 @@ class Run:
         self.order = digest_of_order(self.recordings.all_recordings())
         if ranks.is_first:
             warn_of_oddities(self.recordings.in_memory_pairs())
-        self.labels = sorted({recording.label for recording in self.recordings.all_recordings()})
+        self.labels = labels_of(self.recordings.all_recordings())
         self.spans = schedule(recipe.stages, len(self.recordings) // settings.batch_size)
         self.chosen = choose(self.spans, stage)
         for span in self.chosen:  # what a later stage lacks is told before the first one begins

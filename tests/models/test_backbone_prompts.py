@@ -85,6 +85,19 @@ def test_internvl_writes_frames_of_videos_as_pictures():
     assert FAMILIES["internvl"].clip_text("images", 3, TIMES) == wanted + "\n"
 
 
+@each_family
+def test_pictures_stand_behind_their_seconds_if_they_are_shown(build, clips, tmp_path, family):
+    _, processor = build(family=family)
+    plain = processor.prompt_text("When?", TIMES)
+    processor.show_times = True
+    processor.save_pretrained(tmp_path)
+    text = SkeletonLLMProcessor.from_pretrained(tmp_path).prompt_text("When?", TIMES)
+    assert "Frame1 (0.0 s): " in text and "Frame5 (2.2 s): " in text and "s)" not in plain
+    with pytest.raises(ValueError, match="tells times"):
+        processor(None, ["When?"])
+    assert len(processor(clips, ["When?"] * len(clips))["input_ids"]) == len(clips)
+
+
 @each_layout
 def test_a_prompt_has_a_place_for_every_token_of_the_frames(build, clips, family, layout):
     model, processor = build(family=family, frame_layout=layout)

@@ -86,19 +86,25 @@ class BackboneFamily(ABC):
         """``tokens`` placeholders and what stands around them."""
         return self.frame_start + self.placeholders[layout] * tokens + self.frame_end
 
-    def clip_text(self, layout: str, tokens_per_frame: int, times: Sequence[float | None]) -> str:
+    def clip_text(
+        self, layout: str, tokens_per_frame: int, times: Sequence[float | None], show_times: bool = False
+    ) -> str:
         """What stands for the frames of a clip in a user turn, before the question.
 
         Args:
             layout: among the family's.
             tokens_per_frame: placeholders of a picture.
             times: for each frame its second in the recording, or None where nobody knows.
+            show_times: put each picture behind its second; videos that tell times tell them anyway.
 
         Raises:
-            ValueError: the layout tells times, and they are not known.
+            ValueError: times are to be told, and they are not known.
         """
         frame = self.frame_text(layout, tokens_per_frame)
-        return "".join(f"Frame{number}: {frame}\n" for number in range(1, len(times) + 1))
+        if show_times and None in times:
+            raise ValueError("the prompt tells times, which only clips have: give them")
+        spans = [f" ({time:.1f} s)" if show_times else "" for time in times]
+        return "".join(f"Frame{number}{span}: {frame}\n" for number, span in enumerate(spans, start=1))
 
     def content(self, text: str) -> str | list[dict[str, str]]:
         """A message as the family's chat template wants it."""

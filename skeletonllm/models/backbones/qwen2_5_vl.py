@@ -29,9 +29,11 @@ class Qwen25VL(QwenVL):
     # Of CLIP's image processor.
     mean, std = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
-    def clip_text(self, layout: str, tokens_per_frame: int, times: Sequence[float | None]) -> str:
+    def clip_text(
+        self, layout: str, tokens_per_frame: int, times: Sequence[float | None], show_times: bool = False
+    ) -> str:
         if layout == "images":
-            return super().clip_text(layout, tokens_per_frame, times)
+            return super().clip_text(layout, tokens_per_frame, times, show_times)
         return self.frame_text(layout, tokens_per_frame * -(-len(times) // FRAMES_PER_PATCH))
 
     def tiny_config(self, tokenizer: PreTrainedTokenizerBase, sizes: TinySizes) -> Qwen2_5_VLConfig:

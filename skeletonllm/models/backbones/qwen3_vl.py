@@ -27,13 +27,15 @@ class Qwen3VL(QwenVL):
     model_type = "qwen3_vl"
     mean, std = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
-    def clip_text(self, layout: str, tokens_per_frame: int, times: Sequence[float | None]) -> str:
+    def clip_text(
+        self, layout: str, tokens_per_frame: int, times: Sequence[float | None], show_times: bool = False
+    ) -> str:
         """As its processor wrote videos when the model came out: ``<0.3 seconds><|vision_start|>...`` for each pair.
 
         The time is the mean of both frames'. (Since 5.0 transformers leaves another pair of marks around all of it.)
         """
         if layout == "images":
-            return super().clip_text(layout, tokens_per_frame, times)
+            return super().clip_text(layout, tokens_per_frame, times, show_times)
         if None in times:
             raise ValueError("videos of qwen3_vl tell seconds, and the times of the frames are not known")
         pairs = [

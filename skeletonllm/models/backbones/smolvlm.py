@@ -77,10 +77,12 @@ class SmolVLM(BackboneFamily):
     def placeholder_id(self, config: PretrainedConfig, layout: str) -> int:
         return config.image_token_id
 
-    def clip_text(self, layout: str, tokens_per_frame: int, times: Sequence[float | None]) -> str:
+    def clip_text(
+        self, layout: str, tokens_per_frame: int, times: Sequence[float | None], show_times: bool = False
+    ) -> str:
         """Videos as its processor writes them: how many frames and how long, then each behind its time, MM:SS."""
         if layout == "images":
-            return super().clip_text(layout, tokens_per_frame, times)
+            return super().clip_text(layout, tokens_per_frame, times, show_times)
         if None in times:
             raise ValueError("videos of smolvlm tell seconds, and the times of the frames are not known")
         if len(times) > MOST_FRAMES:
