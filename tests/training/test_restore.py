@@ -98,3 +98,17 @@ def test_a_backbone_named_from_where_the_run_began_is_found_from_elsewhere(recip
     found = recipe_of(load_checkpoint(tmp_path / "runs" / "second"))
     assert found.model.backbone == str(first)
     assert restore(load_checkpoint(tmp_path / "runs" / "second")).labels == ["raise both arms", "squat", "walk"]
+
+
+def test_recordings_of_several_actions_add_tasks_but_no_label(recipe, tmp_path):
+    several = dict(source="synthetic_sequences", options=dict(performers=4, test_performers=1, topologies=["coco_17"]))
+    single = dict(source="synthetic", options=dict(labels=["squat", "walk"], performers=4, topologies=["coco_17"]))
+    tasks = dict(recognition=1.0, localization=1.0, questions=1.0, captioning=1.0)
+    asked = recipe(
+        data=dict(options={}, mixture=dict(single=single, several=several)),
+        model=dict(show_times=True, tiny=dict(recipe().model.tiny, every_task=True)),
+        stages=dict(talk=dict(train=["renderer", "language"], tasks=tasks, epochs=1)),
+    )
+    train(asked, tmp_path)
+    restored = restore(load_checkpoint(max((tmp_path / "checkpoints").iterdir())))
+    assert restored.labels == ["squat", "walk"] and restored.processor.show_times
