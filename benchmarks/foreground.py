@@ -44,6 +44,7 @@ TINY = dict(
     num_frames=4, image_size=64, patch_size=8, vision_hidden_size=64, vision_layers=2, hidden_size=64, layers=2,
     normalize="none", face_camera=True, renderer=dict(modulator="mlp", samples_per_bone=4, follow=True),
 )  # fmt: skip
+TIMED_SIZE, TIMED_BATCH = 128, 4
 BATCH, LEARNING_RATE, WARM_UP = 16, 3e-3, 20
 
 Data = Sequence[tuple[Recording, SkeletonSequence]]
@@ -123,17 +124,17 @@ def name(settings: dict | None) -> str:
     )
 
 
-def batch_of(processor, data: Data, places: Sequence[int], generator: torch.Generator | None = None) -> dict:
-    clips = [processor.sample(data[place][1], generator) for place in places]
+def batch_of(processor, data: Data, places: Sequence[int]) -> dict:
+    clips = [processor.sample(data[place][1]) for place in places]
     return processor(clips, [PROMPT] * len(places), [data[place][0].label for place in places])
 
 
-def timings(data: Data, labels: Sequence[str], rounds: int = 9) -> None:
+def timings(data: Data, labels: Sequence[str], rounds: int = 5) -> None:
     """Print samples per second of training steps and of reading prompts, settings taking turns."""
     rows = []
     for settings in SETTINGS[:3]:
-        model, processor = build_tiny([PROMPT, *labels], foreground=settings, **TINY)
-        batch = batch_of(processor, data, range(BATCH))
+        model, processor = build_tiny([PROMPT, *labels], foreground=settings, **{**TINY, "image_size": TIMED_SIZE})
+        batch = batch_of(processor, data, range(TIMED_BATCH))
         read = []
         model.backbone.model.language_model.register_forward_pre_hook(
             lambda module, args, kwargs, read=read: read.append(kwargs["inputs_embeds"].shape[1]), with_kwargs=True
@@ -151,10 +152,10 @@ def timings(data: Data, labels: Sequence[str], rounds: int = 9) -> None:
             if turn >= 2:
                 steps.append(middle - start)
                 passes.append(time.process_time() - middle)
-    print(f"\nTiny model, batch {BATCH}, by the processor's time, medians of {rounds}\n")
+    print(f"\nTiny model, {TIMED_SIZE} pixels, batch {TIMED_BATCH}, by the processor's time, medians of {rounds}\n")
     print("| read | longest prompt | training, samples/s | inference, samples/s |\n|---|---|---|---|")
     for settings, *_, read, steps, passes in rows:
-        speeds = [BATCH / statistics.median(seconds) for seconds in (steps, passes)]
+        speeds = [TIMED_BATCH / statistics.median(seconds) for seconds in (steps, passes)]
         print(f"| {name(settings)} | {read[0]} tokens | {speeds[0]:.1f} | {speeds[1]:.1f} |", flush=True)
 
 
