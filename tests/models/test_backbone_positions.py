@@ -16,10 +16,10 @@ ANSWERS = ["throw", "throw ball", "sit down"]
 
 
 @pytest.fixture
-def half_seconds(clips):
-    """The clips with half a second between frames: a second per pair, which no release of the library cuts."""
-    for clip in clips:
-        clip.times = 0.5 * torch.arange(len(clip.times))
+def whole_seconds(clips):
+    """The clips with a second per pair of frames, which no release of the library cuts, and one of a single moment."""
+    for clip, step in zip(clips, (0.5, 0.5, 0.0), strict=True):
+        clip.times = step * torch.arange(len(clip.times))
     return clips
 
 
@@ -35,9 +35,9 @@ def library_arguments(model, batch, layout) -> dict[str, torch.Tensor]:
 
 
 @each_qwen
-def test_positions_are_those_that_the_backbone_makes_of_short_clips(build, half_seconds, prompts, family, layout):
+def test_positions_are_those_that_the_backbone_makes_of_short_clips(build, whole_seconds, prompts, family, layout):
     model, processor = build(family=family, frame_layout=layout, image_size=WIDE)
-    batch = processor(half_seconds, prompts)
+    batch = processor(whole_seconds, prompts)
     inputs = library_arguments(model, batch, layout)
     wanted, _ = model.backbone.model.get_rope_index(**inputs)
     found = model.position_ids(batch["input_ids"], batch["attention_mask"], frame_seconds=batch.get("frame_seconds"))
@@ -49,10 +49,10 @@ def test_positions_are_those_that_the_backbone_makes_of_short_clips(build, half_
 
 @each_qwen
 def test_logits_are_those_of_the_backbone_with_token_types_and_not_of_counted_tokens(
-    build, half_seconds, prompts, family, layout
+    build, whole_seconds, prompts, family, layout
 ):
     model, processor = build(family=family, frame_layout=layout, image_size=WIDE)
-    batch = processor(half_seconds, prompts)
+    batch = processor(whole_seconds, prompts)
     with torch.no_grad():
         found = model(**batch).logits[:, -1]
         inputs = library_arguments(model, batch, layout)
