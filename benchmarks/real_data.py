@@ -352,6 +352,14 @@ def span_rows(posed: list[Posed], texts: list[str]) -> list[Row]:
     return rows
 
 
+# Of the settings, those that may be asked for.
+NUMBERS = {
+    "seeds": "models that learn from the real recordings",
+    "foundation_steps": "of learning from the embedded motions",
+    "steps": "of learning from the real recordings",
+    "frames": "of a clip; windows have four more",
+    "asked": "test questions of each kind; windows around a segment are 25 times fewer",
+}
 EXPERIMENTS = {"zero_shot": zero_shot, "sides": sides, "localization": localize}
 
 
@@ -359,12 +367,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("experiment", choices=EXPERIMENTS)
     parser.add_argument("--root", type=Path, required=True, help="folder of the data set")
-    parser.add_argument("--seeds", type=int, default=Settings.seeds)
-    parser.add_argument("--foundation-steps", type=int, default=Settings.foundation_steps)
-    parser.add_argument("--steps", type=int, default=Settings.steps)
+    for name, meaning in NUMBERS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(Settings, name), help=meaning)
     parser.add_argument("-o", "--output", type=Path, help="JSON file of the results")
     options = parser.parse_args(arguments)
-    settings = Settings(options.seeds, options.foundation_steps, options.steps)
+    settings = Settings(
+        options.seeds, options.foundation_steps, options.steps, frames=options.frames, asked=options.asked
+    )
     begin = time.monotonic()
     tables = EXPERIMENTS[options.experiment](options.root, settings)
     for name, rows in tables.items():
