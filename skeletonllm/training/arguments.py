@@ -83,6 +83,7 @@ class ModelArguments:
         image_size: pixels; default what the backbone was made for.
         normalize: ``backbone`` or ``none``.
         frame_layout: ``images`` or ``video``, see ``skeletonllm.models.backbones``.
+        foreground: read only the patches that bodies touch: ``margin`` and ``cutoff``, see ``Foreground``; none: all.
         show_times: put each picture of the prompt behind its second; what the task localization needs.
         face_camera: turn the first person of every clip to the camera.
         attention: of a backbone that is loaded: ``sdpa``, ``flash_attention_2`` or ``eager``.
@@ -98,6 +99,7 @@ class ModelArguments:
     image_size: int | None = None
     normalize: str = "backbone"
     frame_layout: str = "images"
+    foreground: dict | None = None
     show_times: bool = False
     face_camera: bool = False
     attention: str = "sdpa"

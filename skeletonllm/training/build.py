@@ -50,8 +50,8 @@ def _build(
         check_keywords(tiny_backbone, sizes, "model.tiny")
         model, processor = build_tiny(
             texts, seed=seed, renderer=arguments.renderer, num_frames=arguments.num_frames,
-            normalize=arguments.normalize, frame_layout=arguments.frame_layout, face_camera=arguments.face_camera,
-            **sizes,
+            normalize=arguments.normalize, frame_layout=arguments.frame_layout, foreground=arguments.foreground,
+            face_camera=arguments.face_camera, **sizes,
         )  # fmt: skip
         processor.show_times = arguments.show_times
         return model, processor
@@ -68,6 +68,7 @@ def _build(
         model = SkeletonLLMForConditionalGeneration.from_backbone(
             backbone, renderer=arguments.renderer, num_frames=arguments.num_frames,
             image_size=arguments.image_size, normalize=arguments.normalize, frame_layout=arguments.frame_layout,
+            foreground=arguments.foreground,
         )  # fmt: skip
     tokenizer = AutoTokenizer.from_pretrained(arguments.backbone)
     return model, SkeletonLLMProcessor.for_model(
@@ -115,8 +116,9 @@ def _trained_further(arguments: ModelArguments) -> tuple[SkeletonLLMForCondition
     trained.model.renderer = renderer
     config = trained.model.config
     config.renderer, config.num_frames = renderer.settings, arguments.num_frames
-    if config.frame_layout != arguments.frame_layout:
-        raise ValueError(f"{arguments.backbone} was trained with model.frame_layout {config.frame_layout}")
+    for name in ("frame_layout", "foreground"):
+        if getattr(config, name) != getattr(arguments, name):
+            raise ValueError(f"{arguments.backbone} was trained with model.{name} {getattr(config, name)}")
     processor = trained.processor
     processor.num_frames, processor.face_camera = arguments.num_frames, arguments.face_camera
     processor.show_times = arguments.show_times

@@ -112,3 +112,13 @@ def test_recordings_of_several_actions_add_tasks_but_no_label(recipe, tmp_path):
     train(asked, tmp_path)
     restored = restore(load_checkpoint(max((tmp_path / "checkpoints").iterdir())))
     assert restored.labels == ["squat", "walk"] and restored.processor.show_times
+
+
+def test_a_run_that_reads_the_foreground_alone_is_restored_as_such(recipe, tmp_path):
+    asked = recipe(model=dict(foreground=dict(margin=1)), stages=dict(talk=dict(train=["renderer"], epochs=1)))
+    train(asked, tmp_path)
+    restored = restore(load_checkpoint(max((tmp_path / "checkpoints").iterdir())))
+    assert restored.model.config.foreground == dict(margin=1)
+    further = recipe(model=dict(backbone=str(tmp_path / "model"), tiny={}))
+    with pytest.raises(ValueError, match="trained with model.foreground"):
+        build_model(further.model, ["bow"], seed=0)
