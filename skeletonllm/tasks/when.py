@@ -24,12 +24,13 @@ def asked_action(question: str) -> str | None:
 
 def matching_label(action: str, labels: Sequence[str]) -> str | None:
     """The label that has the words of an action, in any form of the verb; None if it is none or not clear which."""
-    wanted = _stems(action)
-    found = [label for label in labels if _stems(label) == wanted]
+    wanted = stems(action)
+    found = [label for label in labels if stems(label) == wanted]
     return found[0] if len(found) == 1 else None
 
 
-def _stems(text: str) -> frozenset[str]:
+def stems(text: str) -> frozenset[str]:
+    """The words of a text without their endings and without those that may be missing."""
     return frozenset(_stem(word) for word in normalize_label(text).split() if word not in _FILLERS)
 
 

@@ -15,7 +15,20 @@ from skeletonllm.tasks.questions import body_part, contact, count, direction, or
 from skeletonllm.tasks.questions.topic import Topic
 from skeletonllm.tasks.subject import Subject
 
-__all__ = ["KINDS", "Topic", "ask", "can_ask", "choices", "draw", "find_topic", "is_correct", "kind_of", "parse_answer"]
+__all__ = [
+    "KINDS",
+    "Topic",
+    "ask",
+    "can_ask",
+    "choice_prompt",
+    "choices",
+    "draw",
+    "find_topic",
+    "is_correct",
+    "kind_of",
+    "parse_answer",
+    "wordings",
+]
 
 KINDS: dict[str, Mapping[str, Topic]] = {
     "order": order.TOPICS,
@@ -75,7 +88,12 @@ def ask(name: str, value: str, rival: str, generator: torch.Generator) -> tuple[
         claim = topic.claims[rival if turned else value]
         return f"{_JUDGE} {claim}\n{YES}\n{NO}", NO if turned else YES
     offered = [topic.answers[rival], topic.answers[value]] if turned else [topic.answers[value], topic.answers[rival]]
-    return "\n".join([f"{topic.question} {_CHOOSE}", *offered]), topic.answers[value]
+    return choice_prompt(topic, offered), topic.answers[value]
+
+
+def choice_prompt(topic: Topic, offered: Sequence[str]) -> str:
+    """The question of a topic with the answers that it offers."""
+    return "\n".join([f"{topic.question} {_CHOOSE}", *offered])
 
 
 def draw(subject: Subject, generator: torch.Generator) -> tuple[str, str]:
@@ -97,6 +115,13 @@ def draw(subject: Subject, generator: torch.Generator) -> tuple[str, str]:
     rivals = {rival: share for rival, share in sorted(subject.rivals[name].items()) if rival != value}
     weights = torch.tensor(list(rivals.values()), dtype=torch.float64)
     return ask(name, value, list(rivals)[int(torch.multinomial(weights, 1, generator=generator))], generator)
+
+
+def wordings() -> list[str]:
+    """Every question, answer and claim there is, but for those about the order of labelled actions."""
+    topics = [topic for kind in KINDS.values() for topic in kind.values()]
+    texts = [text for topic in topics for text in (topic.question, *topic.answers.values(), *topic.claims.values())]
+    return list(dict.fromkeys([f"{_CHOOSE} {_JUDGE}", YES, NO, *texts]))
 
 
 def choices(prompt: str) -> list[str]:
