@@ -139,7 +139,8 @@ def claps(body: BodyTracks) -> str | None:
     # Arms that cross bring the hands together on their way in and out, which nobody would count.
     if not body.flat and ((left - right) * np.cross(UP, body.forward)).sum(-1).min() < -0.2 * body.trunk:
         return None
-    counts = {sum(gap[low] < 0.42 for low in extremes(gap, least)[1]) for least in (0.18, 0.3)}
+    lows = [gap[extremes(gap, least)[1]] for least in (0.15, 0.3)]
+    counts = {int((low < most).sum()) for low in lows for most in (0.36, 0.5)}
     count = counts.pop() if len(counts) == 1 else 0
     return str(count) if count > 1 else None
 

@@ -9,7 +9,17 @@ from skeletonllm.skeleton.kinematic_facts import ALONE
 from skeletonllm.skeleton.pair_facts import TOGETHER
 from skeletonllm.skeleton.synthesis import ACTIONS, known_facts, known_facts_of_sequence
 from skeletonllm.tasks import TASKS, Subject
-from skeletonllm.tasks.questions import KINDS, ask, can_ask, choices, find_topic, is_correct, kind_of, parse_answer
+from skeletonllm.tasks.questions import (
+    KINDS,
+    ask,
+    can_ask,
+    choices,
+    find_topic,
+    is_correct,
+    kind_of,
+    parse_answer,
+    wordings,
+)
 from skeletonllm.tasks.questions.pool import Pool
 
 
@@ -37,6 +47,13 @@ def test_there_are_words_for_every_value(facts):
         for name, value in told.items():
             assert can_ask(name, value), (name, value)
     assert not can_ask("claps", "40") and not can_ask("arm", "third")
+
+
+def test_the_wordings_have_every_word_of_every_question(facts):
+    words = set(" ".join(wordings()).split())
+    for question in Pool(facts).ask(20, generator()):
+        if not question.topic.startswith("order/"):
+            assert set(f"{question.prompt} {question.answer}".split()) <= words
 
 
 def test_the_answer_is_one_of_two_choices_and_the_claim_is_true_or_false():
