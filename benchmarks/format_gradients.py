@@ -124,7 +124,7 @@ def check(name: str, pulled: Pull) -> None:
 def table(pulls: dict[str, Pull]) -> list[str]:
     """Markdown, a line per format."""
     parts = list(dict.fromkeys(key.split(".")[0] for pulled in pulls.values() for key in pulled.norms))
-    head = ["format", "topologies", "clips", "loss", "gradient norm", *parts, "region features touched"]
+    head = ["group", "topologies", "clips", "loss", "gradient norm", *parts, "region features touched"]
     rows = [
         [
             name, ", ".join(pulled.topologies), str(pulled.clips), f"{pulled.loss:.2f}", f"{pulled.total:.1e}",
@@ -168,7 +168,7 @@ def main() -> None:
     parameters = sum(parameter.numel() for parameter in model.renderer.parameters())
     kinds = len({topology for pulled in pulls.values() for topology in pulled.topologies})
     model_kind = "trained" if options.model else "untrained"
-    print(f"\n{len(pulls)} formats, {kinds} topologies, one set of {parameters:,} parameters, {model_kind} model.")
+    print(f"\n{len(pulls)} groups, {kinds} topologies, one set of {parameters:,} parameters, {model_kind} model.")
     print(f"torch {torch.__version__}, commit {git('rev-parse', '--short', 'HEAD')}")
 
 

@@ -177,7 +177,7 @@ def test_the_benchmark_prints_a_line_per_format(gradients, roots, monkeypatch, c
     rows = columns_of(printed)
     assert [row[0] for row in rows] == FORMATS
     assert all(float(value) > 0 for row in rows for value in row[3:-1])
-    assert "10 formats, 9 topologies, one set of" in printed
+    assert "10 groups, 9 topologies, one set of" in printed
 
 
 def test_a_renderer_that_learns_nothing_from_a_format_ends_the_benchmark(gradients, roots, monkeypatch):
