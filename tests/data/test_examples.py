@@ -209,7 +209,7 @@ def test_discrimination_asks_for_the_confusable_labels_that_are_given(recordings
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (dict(tasks={"guessing": 1.0}), "unknown task guessing; known: recognition, discrimination, rationale, captioning"),
+        (dict(tasks={"guessing": 1.0}), "unknown task guessing; known: recognition, discrimination, rationale"),
         (dict(tasks={"captioning": 1.0}), "captioning needs captions, and none of 12 recordings has one, such as bow"),
         (dict(tasks={"localization": 1.0}), "localization needs labelled segments, and none of 12 recordings has one"),
         (dict(tasks={}), "no task; known"),

@@ -20,20 +20,6 @@ __all__ = [
     "Topic",
     "ask",
     "can_ask",
-    "choices",
-    "draw",
-    "find_topic",
-    "is_correct",
-    "kind_of",
-    "parse_answer",
-    "wordings",
-]
-
-__all__ = [
-    "KINDS",
-    "Topic",
-    "ask",
-    "can_ask",
     "choice_prompt",
     "choices",
     "draw",
