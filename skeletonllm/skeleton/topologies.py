@@ -73,17 +73,25 @@ SMPL_24 = build_topology(
     "smpl_24", [*_SMPL_ROWS, ("left_hand", "left_wrist", "hand"), ("right_hand", "right_wrist", "hand")]
 )
 
+# Those who look at pictures name joints in pairs, and see no trunk between them.
+_ARMS_IN_PAIRS = [
+    ("left_shoulder", "left_hip", "torso"), ("right_shoulder", "right_hip", "torso"),
+    ("left_elbow", "left_shoulder", "upper_arm"), ("right_elbow", "right_shoulder", "upper_arm"),
+    ("left_wrist", "left_elbow", "forearm"), ("right_wrist", "right_elbow", "forearm"),
+]  # fmt: skip
+_LEGS_IN_PAIRS = [
+    ("left_hip", None, "torso"), ("right_hip", "left_hip", "torso"),
+    ("left_knee", "left_hip", "thigh"), ("right_knee", "right_hip", "thigh"),
+    ("left_ankle", "left_knee", "shin"), ("right_ankle", "right_knee", "shin"),
+]  # fmt: skip
+
 COCO_17 = build_topology(
     "coco_17",
     [
         ("nose", "left_shoulder", "head"), ("left_eye", "nose", "head"), ("right_eye", "nose", "head"),
         ("left_ear", "left_eye", "head"), ("right_ear", "right_eye", "head"),
-        ("left_shoulder", "left_hip", "torso"), ("right_shoulder", "right_hip", "torso"),
-        ("left_elbow", "left_shoulder", "upper_arm"), ("right_elbow", "right_shoulder", "upper_arm"),
-        ("left_wrist", "left_elbow", "forearm"), ("right_wrist", "right_elbow", "forearm"),
-        ("left_hip", None, "torso"), ("right_hip", "left_hip", "torso"),
-        ("left_knee", "left_hip", "thigh"), ("right_knee", "right_hip", "thigh"),
-        ("left_ankle", "left_knee", "shin"), ("right_ankle", "right_knee", "shin"),
+        *_ARMS_IN_PAIRS,
+        *_LEGS_IN_PAIRS,
     ],
     # The links of the COCO annotation; ears and shoulders are joined because there is no neck.
     [
@@ -92,18 +100,29 @@ COCO_17 = build_topology(
     ],
 )  # fmt: skip
 
+_OPENPOSE_ARMS = [
+    ("right_shoulder", "neck", "torso"), ("right_elbow", "right_shoulder", "upper_arm"),
+    ("right_wrist", "right_elbow", "forearm"),
+    ("left_shoulder", "neck", "torso"), ("left_elbow", "left_shoulder", "upper_arm"),
+    ("left_wrist", "left_elbow", "forearm"),
+]  # fmt: skip
+_OPENPOSE_FACE = [
+    ("right_eye", "nose", "head"), ("left_eye", "nose", "head"),
+    ("right_ear", "right_eye", "head"), ("left_ear", "left_eye", "head"),
+]  # fmt: skip
+_LEGS_OF_PELVIS = [
+    ("right_hip", "pelvis", "torso"), ("right_knee", "right_hip", "thigh"), ("right_ankle", "right_knee", "shin"),
+    ("left_hip", "pelvis", "torso"), ("left_knee", "left_hip", "thigh"), ("left_ankle", "left_knee", "shin"),
+]  # fmt: skip
+
 OPENPOSE_18 = build_topology(
     "openpose_18",
     [
         ("nose", "neck", "head"), ("neck", None, "torso"),
-        ("right_shoulder", "neck", "torso"), ("right_elbow", "right_shoulder", "upper_arm"),
-        ("right_wrist", "right_elbow", "forearm"),
-        ("left_shoulder", "neck", "torso"), ("left_elbow", "left_shoulder", "upper_arm"),
-        ("left_wrist", "left_elbow", "forearm"),
+        *_OPENPOSE_ARMS,
         ("right_hip", "neck", "torso"), ("right_knee", "right_hip", "thigh"), ("right_ankle", "right_knee", "shin"),
         ("left_hip", "neck", "torso"), ("left_knee", "left_hip", "thigh"), ("left_ankle", "left_knee", "shin"),
-        ("right_eye", "nose", "head"), ("left_eye", "nose", "head"),
-        ("right_ear", "right_eye", "head"), ("left_ear", "left_eye", "head"),
+        *_OPENPOSE_FACE,
     ],
 )  # fmt: skip
 
@@ -111,15 +130,10 @@ OPENPOSE_25 = build_topology(
     "openpose_25",
     [
         ("nose", "neck", "head"), ("neck", "pelvis", "torso"),
-        ("right_shoulder", "neck", "torso"), ("right_elbow", "right_shoulder", "upper_arm"),
-        ("right_wrist", "right_elbow", "forearm"),
-        ("left_shoulder", "neck", "torso"), ("left_elbow", "left_shoulder", "upper_arm"),
-        ("left_wrist", "left_elbow", "forearm"),
+        *_OPENPOSE_ARMS,
         ("pelvis", None, "torso"),
-        ("right_hip", "pelvis", "torso"), ("right_knee", "right_hip", "thigh"), ("right_ankle", "right_knee", "shin"),
-        ("left_hip", "pelvis", "torso"), ("left_knee", "left_hip", "thigh"), ("left_ankle", "left_knee", "shin"),
-        ("right_eye", "nose", "head"), ("left_eye", "nose", "head"),
-        ("right_ear", "right_eye", "head"), ("left_ear", "left_eye", "head"),
+        *_LEGS_OF_PELVIS,
+        *_OPENPOSE_FACE,
         ("left_foot", "left_ankle", "foot"), ("left_small_toe", "left_foot", "foot"),
         ("left_heel", "left_ankle", "foot"),
         ("right_foot", "right_ankle", "foot"), ("right_small_toe", "right_foot", "foot"),
@@ -137,15 +151,11 @@ MEDIAPIPE_33 = build_topology(
         ("right_eye_outer", "right_eye", "head"),
         ("left_ear", "left_eye_outer", "head"), ("right_ear", "right_eye_outer", "head"),
         ("left_mouth", "nose", "head"), ("right_mouth", "nose", "head"),
-        ("left_shoulder", "left_hip", "torso"), ("right_shoulder", "right_hip", "torso"),
-        ("left_elbow", "left_shoulder", "upper_arm"), ("right_elbow", "right_shoulder", "upper_arm"),
-        ("left_wrist", "left_elbow", "forearm"), ("right_wrist", "right_elbow", "forearm"),
+        *_ARMS_IN_PAIRS,
         ("left_pinky", "left_wrist", "hand"), ("right_pinky", "right_wrist", "hand"),
         ("left_index", "left_wrist", "hand"), ("right_index", "right_wrist", "hand"),
         ("left_thumb", "left_wrist", "hand"), ("right_thumb", "right_wrist", "hand"),
-        ("left_hip", None, "torso"), ("right_hip", "left_hip", "torso"),
-        ("left_knee", "left_hip", "thigh"), ("right_knee", "right_hip", "thigh"),
-        ("left_ankle", "left_knee", "shin"), ("right_ankle", "right_knee", "shin"),
+        *_LEGS_IN_PAIRS,
         ("left_heel", "left_ankle", "foot"), ("right_heel", "right_ankle", "foot"),
         ("left_foot", "left_ankle", "foot"), ("right_foot", "right_ankle", "foot"),
     ],
@@ -162,8 +172,7 @@ H36M_17 = build_topology(
     "h36m_17",
     [
         ("pelvis", None, "torso"),
-        ("right_hip", "pelvis", "torso"), ("right_knee", "right_hip", "thigh"), ("right_ankle", "right_knee", "shin"),
-        ("left_hip", "pelvis", "torso"), ("left_knee", "left_hip", "thigh"), ("left_ankle", "left_knee", "shin"),
+        *_LEGS_OF_PELVIS,
         ("spine", "pelvis", "torso"), ("chest", "spine", "torso"), ("nose", "chest", "head"), ("head", "nose", "head"),
         ("left_shoulder", "chest", "torso"), ("left_elbow", "left_shoulder", "upper_arm"),
         ("left_wrist", "left_elbow", "forearm"),
@@ -176,12 +185,8 @@ PENN_13 = build_topology(
     "penn_13",
     [
         ("head", "left_shoulder", "head"),
-        ("left_shoulder", "left_hip", "torso"), ("right_shoulder", "right_hip", "torso"),
-        ("left_elbow", "left_shoulder", "upper_arm"), ("right_elbow", "right_shoulder", "upper_arm"),
-        ("left_wrist", "left_elbow", "forearm"), ("right_wrist", "right_elbow", "forearm"),
-        ("left_hip", None, "torso"), ("right_hip", "left_hip", "torso"),
-        ("left_knee", "left_hip", "thigh"), ("right_knee", "right_hip", "thigh"),
-        ("left_ankle", "left_knee", "shin"), ("right_ankle", "right_knee", "shin"),
+        *_ARMS_IN_PAIRS,
+        *_LEGS_IN_PAIRS,
     ],
     # The tree, the shoulder line, and the head to both shoulders because there is no neck.
     [
