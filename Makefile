@@ -3,13 +3,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo tiny-model test test-all lint clean
 
 # Every test process computes on one thread: two processes of many threads each would fight over the cores.
 test test-all: export OMP_NUM_THREADS := 1
 
 demo: $(VENV)/.core
 	$(BIN)/skeletonllm demo
+
+# The model that ships with the package, from nothing; one thread, so that sums are taken in one order. What was
+# interrupted goes on where it stopped; `rm -r runs/tiny` to begin anew.
+tiny-model: export OMP_NUM_THREADS := 1
+tiny-model: $(VENV)/.dev
+	begin=$$(date +%s) && \
+	$(BIN)/skeletonllm train --recipe tiny --output runs/tiny --resume && \
+	$(BIN)/python -m skeletonllm.models.shipped runs/tiny && \
+	echo "took $$(( ($$(date +%s) - begin) / 60 )) minutes"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"

@@ -17,14 +17,15 @@ def ask(
         list[str],
         typer.Argument(
             metavar="[CHECKPOINT] FILE [QUESTION]",
-            help="A trained model, or the folder of the run that made it (with --api only its renderer draws); a "
-            "skeleton recording; what to ask, by default which of the actions that the model was trained on it shows.",
+            help="A trained model, or the folder of the run that made it (with --api only its renderer draws; without "
+            "either, the small model that comes with the package); a skeleton recording; what to ask, by default which "
+            "of the actions that the model was trained on it shows.",
         ),
     ],
     candidate: Annotated[
         list[str] | None, typer.Option(help="Rank this answer instead of generating one; may be repeated.")
     ] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 64,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 192,
     window: Annotated[
         float | None,
         typer.Option(
@@ -40,7 +41,8 @@ def ask(
     key_variable: Annotated[str, typer.Option(help="With --api: environment variable with the key.")] = KEY_VARIABLE,
 ) -> None:
     """Ask a model about a recording: a free answer, or the probabilities of given ones."""
-    from skeletonllm.cli.ask_long import answer_in_windows, wants_windows
+    from skeletonllm.cli.ask_model import ask_model
+    from skeletonllm.cli.ask_shipped import ask_shipped
     from skeletonllm.models.trained import load_trained
     from skeletonllm.skeleton.formats import read_skeleton
     from skeletonllm.tasks.recognition import build_prompt
@@ -48,35 +50,23 @@ def ask(
     checkpoint, file, question = told_apart(arguments)
     if (api is None) != (model is None):
         raise ValueError("--api and --model belong together: an address, and the model's name there")
-    if checkpoint is None and api is None:
-        raise ValueError("give the folder of a trained model before the recording, or --api and --model")
     sequence = read_skeleton(file)
+    if api is None and checkpoint is None:
+        ask_shipped(sequence, question, candidate, window, max_new_tokens)
+        return
     trained = None if checkpoint is None else load_trained(checkpoint)
+    if api is None:
+        ask_model(trained, sequence, question, candidate, window, max_new_tokens)
+        return
     candidates = candidate or ([] if question or trained is None else trained.labels)
-    if api is not None and window is not None:
+    if window is not None:
         raise ValueError("--window is for trained models; an endpoint is shown frames of the whole recording")
     if not candidates and not question:
         raise ValueError("ask something, or offer answers with --candidate")
-    if api is None and wants_windows(sequence.duration, question, candidate, window):
-        answer_in_windows(trained, sequence, question, candidate or trained.labels, window, max_new_tokens)
-        return
-    # A question with candidates is asked as it is by a model that ranks them; another one has to be told them.
-    prompt = question or build_prompt(candidates)
-    if api is not None:
-        offered = "\n".join([question, "Answer with one of these only:", *candidate]) if question and candidate else ""
-        print(ask_external(trained, sequence, offered or prompt, api, model, key_variable, max_new_tokens))
-        return
-    inputs = trained.processor([trained.processor.sample(sequence)], [prompt])
-    if not candidates:
-        generated = trained.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
-        print(trained.processor.decode(generated, inputs["input_ids"].shape[1])[0])
-        return
-    ids = trained.processor.candidate_token_ids(candidates)
-    scores = trained.model.label_log_likelihoods(candidate_token_ids=ids, **inputs)[0]
-    ranked = sorted(zip(scores.softmax(-1).tolist(), candidates, strict=True), reverse=True)
-    print(ranked[0][1])
-    for probability, label in ranked[:5]:
-        print(f"  {probability:6.1%}  {label}")
+    # Our models rank candidates of any question; this one has to be told them.
+    offered = "\n".join([question, "Answer with one of these only:", *candidate]) if question and candidate else ""
+    prompt = offered or question or build_prompt(candidates)
+    print(ask_external(trained, sequence, prompt, api, model, key_variable, max_new_tokens))
 
 
 def told_apart(arguments: list[str]) -> tuple[Path | None, Path, str | None]:

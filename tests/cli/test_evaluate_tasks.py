@@ -137,7 +137,6 @@ def test_a_recording_is_shown_to_an_external_model_with_or_without_a_trained_one
         (["evaluate", "RUN", "--option", "performers"], "expected KEY=VALUE"),
         (["evaluate", "RUN", "--option", "people=3"], "data source synthetic: "),
         (["evaluate", "RUN", "--task", "questions", "--generalized"], "is about recognition"),
-        (["ask", "FILE", "What is this?"], "give the folder of a trained model before the recording"),
         (["ask", "FILE", "--model", "m"], "--api and --model belong together"),
         (["ask", "FILE", "--api", "http://127.0.0.1:1/v1", "--model", "m"], "ask something, or offer answers"),
     ],
