@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -24,6 +24,22 @@ class TinySizes:
     hidden_size: int
     layers: int
     heads: int
+
+    def language(self, tokenizer: PreTrainedTokenizerBase, **settings) -> dict[str, Any]:
+        """The configuration of the language model, with further ``settings`` of its family."""
+        return dict(
+            vocab_size=len(tokenizer),
+            hidden_size=self.hidden_size,
+            intermediate_size=3 * self.hidden_size,
+            num_hidden_layers=self.layers,
+            num_attention_heads=self.heads,
+            num_key_value_heads=max(1, self.heads // 2),
+            max_position_embeddings=4096,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            **settings,
+        )
 
 
 class BackboneFamily(ABC):

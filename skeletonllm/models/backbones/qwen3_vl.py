@@ -57,22 +57,13 @@ class Qwen3VL(QwenVL):
                 deepstack_visual_indexes=list(range(min(sizes.vision_layers, sizes.layers))),
                 out_hidden_size=sizes.hidden_size,
             ),
-            text_config=dict(
-                vocab_size=len(tokenizer),
-                hidden_size=sizes.hidden_size,
-                intermediate_size=3 * sizes.hidden_size,
-                num_hidden_layers=sizes.layers,
-                num_attention_heads=sizes.heads,
-                num_key_value_heads=max(1, sizes.heads // 2),
+            text_config=sizes.language(
+                tokenizer,
+                tie_word_embeddings=True,
                 head_dim=sizes.hidden_size // sizes.heads,
-                max_position_embeddings=4096,
                 rope_parameters=dict(
                     rope_type="default", mrope_section=mrope_section(sizes), mrope_interleaved=True, rope_theta=5e6
                 ),
-                pad_token_id=tokenizer.pad_token_id,
-                bos_token_id=None,
-                eos_token_id=tokenizer.eos_token_id,
-                tie_word_embeddings=True,
             ),
             image_token_id=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
             video_token_id=tokenizer.convert_tokens_to_ids(VIDEO_TOKEN),
