@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from skeletonllm.cli.ask_long import WINDOW
+from skeletonllm.cli.ask_long import OVERLAP, WINDOW
 from skeletonllm.cli.ask_model import ask_model, generate, rank
+from skeletonllm.evaluation.timeline import find_segments, watch
 from skeletonllm.models.shipped import load_shipped
 from skeletonllm.tasks import discrimination, questions, recognition
 from skeletonllm.tasks.understanding import Understood, understand
@@ -70,6 +71,8 @@ def cannot(trained: "Trained") -> str:
 
 def answer(trained: "Trained", sequence: "SkeletonSequence", asked: Understood, max_new_tokens: int) -> str:
     """The answer to a question of any task but recognition, from the recording seen as one clip."""
+    if asked.order is not None:
+        return earlier(trained, sequence, asked.order)
     if asked.topic is not None:
         return choose(trained, sequence, asked.topic)
     if asked.task == "discrimination":  # by all actions: asked for YES or NO it is hardly better than chance
@@ -78,6 +81,16 @@ def answer(trained: "Trained", sequence: "SkeletonSequence", asked: Understood, 
         said = discrimination.YES if seen == asked.label else f"{discrimination.NO}, rather {seen}"
         return f"{said} ({asked.label}: {shares[asked.label]:.1%})"
     return generate(trained, sequence, asked.prompt, max_new_tokens)
+
+
+def earlier(trained: "Trained", sequence: "SkeletonSequence", labels: Sequence[str]) -> str:
+    """Which of two actions is seen first, by windows: asked for it in words, it guesses."""
+    question = recognition.build_prompt(trained.labels)
+    spans, shares = watch(
+        trained.model, trained.processor, sequence, question, trained.labels, WINDOW, WINDOW / OVERLAP, progress=True
+    )
+    found = {label: find_segments(label, spans, shares[:, trained.labels.index(label)])[0] for label in labels}
+    return min(labels, key=lambda label: found[label].segment.start)
 
 
 def choose(trained: "Trained", sequence: "SkeletonSequence", topic: questions.Topic) -> str:

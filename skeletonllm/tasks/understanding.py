@@ -39,12 +39,14 @@ class Understood:
         prompt: in the words of the task, where there is one way to put it.
         label: the action that is asked about, in discrimination and localization.
         topic: the fact that is asked about, in questions.
+        order: two actions of which the first is asked for, in questions.
     """
 
     task: str
     prompt: str = ""
     label: str | None = None
     topic: Topic | None = None
+    order: tuple[str, str] | None = None
 
 
 def understand(question: str, labels: Sequence[str]) -> Understood | None:
@@ -55,9 +57,11 @@ def understand(question: str, labels: Sequence[str]) -> Understood | None:
     if (action := asked_action(question)) is not None:
         label = matching_label(action, labels)
         return None if label is None else Understood("localization", localization.build_prompt(label), label)
-    if (topic := _nearest_topic(text, labels)) is not None:
-        return Understood("questions", topic=topic)
     named = named_labels(text, labels)
+    if len(named) == 2 and {"first", "before", "earlier"} & {*text.split()}:
+        return Understood("questions", order=(named[0], named[1]))
+    if (topic := _nearest_topic(text)) is not None:
+        return Understood("questions", topic=topic)
     if _IS_IT.fullmatch(text) and len(named) == 1:
         return Understood("discrimination", label=named[0])
     if _EXPLAIN.search(text):
@@ -74,11 +78,8 @@ def named_labels(text: str, labels: Sequence[str]) -> list[str]:
     return [label for label in found if not any(stems(label) < stems(other) for other in found)]
 
 
-def _nearest_topic(text: str, labels: Sequence[str]) -> Topic | None:
+def _nearest_topic(text: str) -> Topic | None:
     """The fact whose question shares most words with a text, if these are enough."""
-    named = named_labels(text, labels)
-    if len(named) == 2 and {"first", "before"} & {*text.split()}:
-        return questions.find_topic(f"order/{named[0]}/{named[1]}")
     words = stems(text) - _EMPTY
     nearness = {}
     for kind in questions.KINDS.values():

@@ -102,13 +102,15 @@ def test_candidates_are_ranked_as_by_any_model(run, file):
     assert {line.split()[-1] for line in printed.splitlines()} == {"clap", "walk"}
 
 
-def test_long_recordings_get_a_timeline(run, tmp_path, model):
+def test_long_recordings_get_a_timeline_and_what_comes_first(run, tmp_path, model):
     sequence, _ = synthesize_sequence(["walk", "clap", "bow", "squat"], performer=SOMEBODY, topology="coco_17")
     assert sequence.duration > 10
     write_npz(sequence, tmp_path / "long.npz")
     code, printed, _ = run("ask", tmp_path / "long.npz", "What is this person doing?")
     labels = [line.partition(": ")[2] for line in printed.splitlines()]
     assert code == 0 and set(labels) <= set(model.labels)
+    assert run("ask", tmp_path / "long.npz", "What does she do first, bow or walk?")[1] == "walk\n"
+    assert run("ask", tmp_path / "long.npz", "Does she bow before she squats?")[1] == "bow\n"
     assert run("ask", tmp_path / "long.npz", "Describe the motion.", "--window", "2")[0] == 2
 
 
