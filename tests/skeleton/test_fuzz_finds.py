@@ -1,5 +1,6 @@
 """What fuzzing found, each as the smallest file that shows it."""
 
+import json
 import pickle
 import warnings
 import zipfile
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 from bad_files import npy, refuse
 
-from skeletonllm.skeleton.formats import read_skeleton
+from skeletonllm.skeleton.formats import SkeletonFormatError, detections, mediapipe, ntu_text, read_skeleton
 from skeletonllm.skeleton.formats.common import short
+from skeletonllm.skeleton.formats.custom import json_path, load_layout, table_files
 from skeletonllm.skeleton.topologies import SMPL_24
 
 # A NaN of a sensor that signals: casting it makes numpy warn, and computing with it too.
@@ -111,3 +113,109 @@ def test_whatever_is_found_is_told_in_one_short_line():
         assert 0 < len(short(value)) <= 63 and "\n" not in short(value)
     assert short([1, "two", None]) == "[1, 'two', None]" and short("it's") == '"it\'s"'
     assert short(10**5000) == "an integer of 16,610 bits"
+
+
+# Files that are sound, or begin so, and too large to be read within two seconds and a gigabyte
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "times"),
+    [
+        ("clip.txt", b"0 0 3\n", 3_000_000),
+        ("clip.txt", b"0 0 3 1\n", 2_200_000),
+        ("a_positions.txt", b",".join([b"1"] * 66) + b"\n", 50_000),
+        ("clip.skeleton", b"1\n", 26_000_000),
+    ],
+)
+def test_text_that_would_take_gigabytes_is_refused_unread(tmp_path, name, line, times):
+    path = tmp_path / name
+    path.write_bytes(line * times)
+    refuse(path, "bytes, expected at most")
+
+
+def test_a_large_ntu_file_is_read_in_the_usual_form_only(tmp_path, monkeypatch, write_ntu, body):
+    path = write_ntu([[body(1, (0, 0, 3))]])
+    monkeypatch.setattr(ntu_text, "MAX_UNUSUAL_BYTES", path.stat().st_size - 1)
+    assert read_skeleton(path).num_frames == 1
+    path.write_bytes(path.read_bytes().replace(b" ", b"\t"))
+    refuse(path, "one space or line end behind each")
+    monkeypatch.setattr(ntu_text, "MAX_UNUSUAL_BYTES", path.stat().st_size)
+    assert read_skeleton(path).num_frames == 1
+
+
+def test_an_archive_of_single_bytes_does_not_become_gigabytes_of_floats(tmp_path):
+    np.savez_compressed(tmp_path / "clip.npz", joints=np.ones((1_700_000, 1, 25, 3), np.int8), fps=30)
+    refuse(tmp_path / "clip.npz", "key 'joints'.*bytes, expected at most")
+
+
+def test_hours_of_features_are_refused(tmp_path):
+    np.save(tmp_path / "clip.npy", np.ones((72_001, 263), np.float16))
+    refuse(tmp_path / "clip.npy", "1 to 72,000 frames")
+
+
+PERSON = {"pose_keypoints_2d": [100.0, 200.0, 0.9] * 25}
+KEYPOINTS = [100.0, 200.0, 0.9] * 17
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"version": 1.3, "people": [PERSON] * 4}] * 3,
+        [{"image_id": number, "keypoints": KEYPOINTS} for number in range(11)],
+        [[1, 1, number, "jump", f"a/{number}.jpg", *([0.5] * 36)] for number in range(11)],
+    ],
+)
+def test_more_persons_over_all_pictures_than_can_be_tracked_are_refused(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(detections, "MAX_DETECTIONS", 10)
+    (tmp_path / "clip.json").write_text(json.dumps(content))
+    refuse(tmp_path / "clip.json", "at most 10; cut it first")
+    (tmp_path / "clip.json").write_text(json.dumps(content[:2]))
+    assert read_skeleton(tmp_path / "clip.json").num_frames == 2
+
+
+@pytest.mark.parametrize("frames", [[[[0.5, 0.5, 0.0]] * 33] * 11, [[[[0.5, 0.5, 0.0]] * 33] * 6] * 2, [None] * 11])
+def test_more_landmarks_than_can_be_read_are_refused(tmp_path, monkeypatch, frames):
+    monkeypatch.setattr(mediapipe, "MAX_FRAMES", 10)
+    (tmp_path / "clip.json").write_text(json.dumps({"frames": frames}))
+    refuse(tmp_path / "clip.json", "10.*; cut it first", format="mediapipe")
+
+
+# Layouts
+
+
+@pytest.mark.parametrize(
+    "fps", ["1:" * 500 + "1.5", "!!int ''", "!!float ''", "!!timestamp x", "!!bool x", "2001-99-99"]
+)
+def test_yaml_that_its_parser_stumbles_over_names_its_line(tmp_path, fps):
+    (tmp_path / "lab.yaml").write_text(f"kind: npy\nfps: {fps}\n")
+    with pytest.raises(SkeletonFormatError, match="line 2"):
+        load_layout(tmp_path / "lab.yaml")
+
+
+TWO_POINTS = """
+topology: {name: stick, joints: [{name: a, part: torso}, {name: b, parent: a, part: torso}]}
+values: [x, y]
+fps: 30
+"""
+
+
+@pytest.mark.parametrize("line", ["1,2,3,4\n", "\n"])
+def test_a_table_of_too_many_lines_is_refused(tmp_path, monkeypatch, line):
+    monkeypatch.setattr(table_files, "MAX_TEXT_JOINTS", 10)
+    monkeypatch.setattr(table_files, "MAX_LINES", 20)
+    (tmp_path / "lab.yaml").write_text("kind: csv\ncolumns: {a: [0, 1], b: [2, 3]}\nheader: 0" + TWO_POINTS)
+    (tmp_path / "clip.csv").write_text("1,2,3,4\n" * 5)
+    assert read_skeleton(tmp_path / "clip.csv", str(tmp_path / "lab.yaml")).num_frames == 5
+    (tmp_path / "clip.csv").write_text("1,2,3,4\n" * 5 + line * 20)
+    with pytest.raises(SkeletonFormatError, match="at most"):
+        read_skeleton(tmp_path / "clip.csv", str(tmp_path / "lab.yaml"))
+
+
+def test_json_of_a_layout_with_too_many_joints_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_path, "MAX_TEXT_JOINTS", 10)
+    (tmp_path / "lab.yaml").write_text('kind: json\npoints: "[T][J C]"' + TWO_POINTS)
+    (tmp_path / "clip.json").write_text(json.dumps([[1, 2, 3, 4]] * 5))
+    assert read_skeleton(tmp_path / "clip.json", str(tmp_path / "lab.yaml")).num_frames == 5
+    (tmp_path / "clip.json").write_text(json.dumps([[1, 2, 3, 4]] * 6))
+    with pytest.raises(SkeletonFormatError, match="at most 10"):
+        read_skeleton(tmp_path / "clip.json", str(tmp_path / "lab.yaml"))

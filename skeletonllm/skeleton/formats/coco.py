@@ -17,7 +17,7 @@ from pathlib import Path
 from skeletonllm.skeleton.formats.coco_keypoints import confidences, keypoints_of
 from skeletonllm.skeleton.formats.coco_writer import place_as_written
 from skeletonllm.skeleton.formats.common import BYTE_ORDER_MARK, Format, SkeletonFormatError, only, short
-from skeletonllm.skeleton.formats.detections import Detection, assemble
+from skeletonllm.skeleton.formats.detections import Detection, assemble, check_detections
 from skeletonllm.skeleton.formats.json_text import load_json, one_line, positive, whole_number
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.topologies import COCO_17
@@ -68,6 +68,7 @@ def read(path: Path) -> SkeletonSequence:
 
 
 def _read(path: Path, video: _Video, about: dict, is_annotation: bool, source: str) -> SkeletonSequence:
+    check_detections(path, len(video.persons))
     found = [keypoints_of(path, place, person) for _, place, person in video.persons]
     scores, notes = confidences([(points, score) for points, score, _ in found], is_annotation)
     if any(dropped for _, _, dropped in found):

@@ -72,7 +72,7 @@ def confidences(
                 confidence = np.where(confidence == NOT_LABELLED, 0.0, scores)
         else:
             confidence = np.ones(len(points)) if scores is None else scores
-        found.append(np.where(at_origin, 0.0, np.nan_to_num(confidence)))
+        found.append(np.where(at_origin | np.isnan(confidence), 0.0, confidence))
     if flags:
         notes += (f"flags of visibility taken as confidence: visible 1, hidden {HIDDEN_CONFIDENCE}, else unknown",)
     above = sum(int((confidence > 1).sum()) for confidence in found)

@@ -30,6 +30,8 @@ MAX_GAP = 1000
 MAX_STEP = 60
 # Tracking compares everybody with everybody, and crowds are no recordings of actions.
 MAX_PERSONS_PER_FRAME = 32
+# Eleven minutes of one person at 30 frames per second; each takes some forty microseconds to read.
+MAX_DETECTIONS = 20_000
 # Pictures have at most some ten thousand pixels a side; a point beyond would shrink all others to a dot.
 MAX_PIXELS = 1e6
 
@@ -80,6 +82,7 @@ def assemble(
     Raises:
         SkeletonFormatError: no usable joint, or frame numbers that are none.
     """
+    check_detections(path, len(detections))
     notes += (f"{FPS:g} frames per second assumed (the file does not say)",) if fps is None else ()
     fps = FPS if fps is None else fps
     detections, crowded = _without_crowd(detections)
@@ -112,6 +115,13 @@ def assemble(
     return build_sequence(
         path, joints, fps / step, topology, valid=known, confidence=sure, label=label, source=source, notes=notes
     )
+
+
+def check_detections(path: Path, count: int) -> None:
+    """Raise SkeletonFormatError for more persons, over all pictures, than are worked on in a second or two."""
+    if count > MAX_DETECTIONS:
+        found, expected = f"{count:,} persons over all pictures", f"at most {MAX_DETECTIONS:,}; cut it first"
+        raise SkeletonFormatError(path, "all frames", found, expected)
 
 
 def _without_crowd(detections: Sequence[Detection]) -> tuple[list[Detection], tuple[str, ...]]:

@@ -13,6 +13,8 @@ FPS = 20.0
 NUM_JOINTS = 22
 NUM_FEATURES = 263
 DISTANCE = 3.0
+# An hour; work on many more takes seconds and gigabytes.
+MAX_FRAMES = 72_000
 # A person who walks towards the camera must not pass it: the nearest joint stays this far away.
 NEAREST = 1.0
 # Raw features give constant bones (generated motions vary by some per cent). Features that were normalised by mean and
@@ -59,7 +61,8 @@ def read(path: Path) -> SkeletonSequence:
     with path.open("rb") as file:
         array = read_array(file, path.stat().st_size, path, "array", "f")
     expected = f"(frames, {NUM_JOINTS}, 3) joints or (frames, {NUM_FEATURES}) features"
-    if not is_shape(array.shape) or len(array) == 0:
+    if not is_shape(array.shape) or not 1 <= len(array) <= MAX_FRAMES:
+        expected = f"{expected}, 1 to {MAX_FRAMES:,} frames"
         raise SkeletonFormatError(path, "header", f"shape {array.shape}", expected)
     notes = (
         f"{FPS:g} frames per second and metres assumed (HumanML3D; the file does not say)",

@@ -15,6 +15,7 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -38,8 +39,8 @@ COUNT = MEDIAPIPE_33.num_joints
 # Landmarks may lie beside the picture, but not a hundred widths away.
 FARTHEST = 100.0
 WELL_SEEN = 0.5
-# Fifteen minutes at 30 frames per second; in full precision, seven make as many bytes as are read.
-MAX_FRAMES = 27_000
+# Eleven minutes of one person at 30 frames per second; in full precision, seven make as many bytes as are read.
+MAX_FRAMES = 20_000
 MAX_TABLE_BYTES = 2**25
 MAX_LINE = 2**16
 PICTURE_KEYS = ("poseLandmarks", "pose_landmarks", "landmarks")
@@ -120,6 +121,8 @@ def _read_json(path: Path) -> SkeletonSequence:
     frames = content.get("frames", [content]) if isinstance(content, dict) else content
     if not isinstance(frames, list):
         raise SkeletonFormatError(path, "top level", f"a JSON {type(frames).__name__}", "a list of frames")
+    if len(frames) > MAX_FRAMES:
+        raise SkeletonFormatError(path, "frames", f"{len(frames):,} frames", f"at most {MAX_FRAMES:,}; cut it first")
     if frames and isinstance(frames[0], dict) and "x" in frames[0]:  # the landmarks of a single frame
         frames = [frames]
     key = next((key for key in (*WORLD_KEYS, *PICTURE_KEYS) if any(_has(frame, key) for frame in frames)), None)
@@ -129,6 +132,8 @@ def _read_json(path: Path) -> SkeletonSequence:
         landmarks = frame.get(key) if isinstance(frame, dict) else frame
         for person in _persons(landmarks):
             detections.append(_detection(index, _landmarks(path, place, person)))
+            if len(detections) > MAX_FRAMES:
+                raise SkeletonFormatError(path, place, "more persons", f"{MAX_FRAMES:,} over all frames; cut it first")
     fps, width, height = (positive(about.get(name)) for name in ("fps", "width", "height"))
     label = one_line(about.get("label"))
     if key in WORLD_KEYS:
@@ -160,9 +165,19 @@ def _landmarks(path: Path, place: str, landmarks: object) -> np.ndarray:
         found = f"{len(landmarks)} landmarks" if isinstance(landmarks, list) else short(landmarks)
         raise SkeletonFormatError(path, place, found, _EXPECTED)
     points = np.ones((COUNT, 4))
-    for index, landmark in enumerate(landmarks):
-        if isinstance(landmark, dict):
-            landmark = [landmark.get("x"), landmark.get("y"), landmark.get("z"), landmark.get("visibility", 1.0)]
+    rows = [
+        [landmark.get("x"), landmark.get("y"), landmark.get("z"), landmark.get("visibility", 1.0)]
+        if isinstance(landmark, dict)
+        else landmark
+        for landmark in landmarks
+    ]
+    size = len(rows[0]) if isinstance(rows[0], list) else 0
+    if size in (3, 4) and all(type(row) is list and len(row) == size for row in rows):
+        with suppress(SkeletonFormatError):  # below, landmark by landmark, its place is told
+            flat = numbers(path, place, [value for row in rows for value in row], "numbers")
+            points[:, :size] = flat.reshape(COUNT, size)
+            return points
+    for index, landmark in enumerate(rows):
         values = numbers(path, f"{place}, landmark {index}", landmark, "x, y, z and visibility")
         if len(values) not in (3, 4):
             raise SkeletonFormatError(path, f"{place}, landmark {index}", f"{len(values)} numbers", "3 or 4")
@@ -172,7 +187,8 @@ def _landmarks(path: Path, place: str, landmarks: object) -> np.ndarray:
 
 def _detection(frame: int, landmarks: np.ndarray) -> Detection:
     """(33, 4) landmarks, their visibility taken as confidence."""
-    return Detection(frame, landmarks[:, :3], np.clip(np.nan_to_num(landmarks[:, 3]), 0.0, 1.0))
+    visibility = landmarks[:, 3]
+    return Detection(frame, landmarks[:, :3], np.where(np.isnan(visibility), 0.0, np.clip(visibility, 0.0, 1.0)))
 
 
 def _in_picture(

@@ -14,8 +14,8 @@ from skeletonllm.skeleton.topology import ROOT, Topology
 
 # Bodies with fingers and faces have some two hundred joints.
 MAX_NODES = 512
-# Joints times frames: an hour of 27 joints at 30 frames per second. The arrays of one reading stay below a gigabyte.
-MAX_JOINT_FRAMES = 3_000_000
+# Joints times frames: half an hour of 27 joints at 30 frames per second, which takes a second or more to read.
+MAX_JOINT_FRAMES = 1_500_000
 # Bytes and joint-frames that are worked on at a time.
 BLOCK_BYTES = 2**20
 BLOCK_JOINT_FRAMES = 2**15

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from skeletonllm.skeleton.formats.archives import SIGNATURE, holds, read_arrays
-from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, build_sequence, short
+from skeletonllm.skeleton.formats.common import Format, SkeletonFormatError, build_sequence, check_size, short
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.topologies import TOPOLOGIES, topology_with_joints
 from skeletonllm.skeleton.topology import Topology, describe_topology, read_topology
@@ -58,6 +58,8 @@ def read(path: Path) -> SkeletonSequence:
     if joints.ndim != 4 or joints.shape[3] != 3:
         found, expected = f"shape {arrays['joints'].shape}", "(frames, persons, joints, 3)"
         raise SkeletonFormatError(path, "key 'joints'", found, expected)
+    # In an array of bytes, as many numbers as in the largest of floats would take four times the memory.
+    check_size(path, 4 * joints.size, "key 'joints'")
     for key in ("fps", "label", "topology", "topology_description"):
         if key in arrays and arrays[key].size != 1:
             raise SkeletonFormatError(path, f"key {key!r}", f"shape {arrays[key].shape}", "one value")

@@ -19,6 +19,8 @@ BODY_COLUMNS = 10
 # A Kinect v2 follows six people at most; half an hour at 30 fps is longer than any recording of an action.
 MAX_BODIES = 6
 MAX_FRAMES = 1800 * 30
+# Ten minutes of one person and more; what is not written as usual is read several times slower.
+MAX_TEXT_BYTES, MAX_UNUSUAL_BYTES = 48 * 2**20, 16 * 2**20
 # The sensor writes 64 bits. Python reads no integer of more than 4300 digits.
 MAX_ID_DIGITS = 100
 # Words of a body: its properties, the number of joints, the joints.
@@ -65,9 +67,14 @@ def parse(path: Path, quaternions: bool = False) -> Detections:
     Raises:
         SkeletonFormatError: names the line.
     """
-    text = read_bytes(path).removeprefix(BYTE_ORDER_MARK)
+    text = read_bytes(path, MAX_TEXT_BYTES).removeprefix(BYTE_ORDER_MARK)
     found = parse_usual(text, quaternions)
-    return parse_lines(path, split_lines(path, text, "the number of frames")) if found is None else found
+    if found is None:
+        if len(text) > MAX_UNUSUAL_BYTES:
+            unusual = f"{len(text):,} bytes, not all of them numbers with one space or line end behind each"
+            raise SkeletonFormatError(path, "file", unusual, f"at most {MAX_UNUSUAL_BYTES:,} that are not")
+        found = parse_lines(path, split_lines(path, text, "the number of frames"))
+    return found
 
 
 def parse_usual(text: bytes, quaternions: bool = False) -> Detections | None:

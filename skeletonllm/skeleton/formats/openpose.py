@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from skeletonllm.skeleton.formats.common import BYTE_ORDER_MARK, Format, SkeletonFormatError, check_size, short
-from skeletonllm.skeleton.formats.detections import Detection, assemble
+from skeletonllm.skeleton.formats.detections import Detection, assemble, check_detections
 from skeletonllm.skeleton.formats.json_text import load_json, numbers, whole_number
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.topologies import OPENPOSE_18, OPENPOSE_25
@@ -83,6 +83,7 @@ def _build(path: Path, frames: Iterable[tuple[int, Path, object]], notes: tuple[
                 found = f"{values.size // 3} points after {topology.num_joints} in the frames before"
                 raise SkeletonFormatError(file, f"{place}[{index}]", found, "as many in each")
             detections.append(Detection(number, values[:, :2], _confidence(values), _track(person)))
+            check_detections(path, len(detections))
     return _scaled(path, detections, topology or OPENPOSE_25, seen, notes)
 
 
@@ -102,7 +103,8 @@ def _points(path: Path, place: str, person: object) -> np.ndarray | None:
 
 def _confidence(points: np.ndarray) -> np.ndarray:
     """(J,) confidence, 0 also for points at (0, 0), which OpenPose gives to what it did not find."""
-    return np.where((points[:, :2] != 0).any(-1), np.clip(np.nan_to_num(points[:, 2]), 0.0, 1.0), 0.0)
+    known = (points[:, :2] != 0).any(-1) & ~np.isnan(points[:, 2])
+    return np.where(known, np.clip(points[:, 2], 0.0, 1.0), 0.0)
 
 
 def _track(person: dict) -> int | None:

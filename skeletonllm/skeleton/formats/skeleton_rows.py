@@ -24,7 +24,7 @@ from skeletonllm.skeleton.formats.common import (
     only,
     short,
 )
-from skeletonllm.skeleton.formats.detections import Detection, assemble, time_axis
+from skeletonllm.skeleton.formats.detections import Detection, assemble, check_detections, time_axis
 from skeletonllm.skeleton.formats.json_text import MAX_TEXT, load_json, numbers, one_line, whole_number
 from skeletonllm.skeleton.placement import place_motion
 from skeletonllm.skeleton.sequence import SkeletonSequence
@@ -91,6 +91,7 @@ def _row(path: Path, place: str, row: object) -> _Row:
 
 
 def _clip(path: Path, name: str, video: str, rows: list[_Row]) -> SkeletonSequence:
+    check_detections(path, len(rows))
     sizes = {len(row.numbers) for row in rows}
     if len(sizes) > 1:
         found = " and ".join(f"{size} numbers" for size in sorted(sizes))

@@ -12,8 +12,8 @@ from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.smpl_body import MODELS, average_body, pose_body
 from skeletonllm.skeleton.topologies import SMPL_24
 
-# Ten minutes at 120 frames per second, which take almost two seconds to pose; motions last half a minute.
-MAX_FRAMES = 72_000
+# Seven minutes at 120 frames per second, which take a second or more to pose; motions last half a minute.
+MAX_FRAMES = 50_000
 
 
 def read_poses(path: Path, key: str, poses: np.ndarray) -> np.ndarray:

@@ -19,7 +19,9 @@ from skeletonllm.skeleton.formats.common import (
 MAX_TABLE_BYTES = 16 * 2**20
 
 
-def read_rows(path: Path, columns: int, expected: str, separator: str | None = None) -> tuple[np.ndarray, list[int]]:
+def read_rows(
+    path: Path, columns: int, expected: str, separator: str | None = None, limit: int = MAX_TABLE_BYTES
+) -> tuple[np.ndarray, list[int]]:
     """All numbers of a table.
 
     Args:
@@ -27,6 +29,7 @@ def read_rows(path: Path, columns: int, expected: str, separator: str | None = N
         columns: how many numbers each line holds.
         expected: what a line should be, for messages.
         separator: what stands between two numbers, default white space.
+        limit: bytes that the file may have.
 
     Returns:
         (N, columns) float64, and the line of each row, counted from one.
@@ -35,7 +38,7 @@ def read_rows(path: Path, columns: int, expected: str, separator: str | None = N
         SkeletonFormatError: names the first line that is anything else.
     """
     values, line_of_row = array("d"), []
-    lines = split_lines(path, read_bytes(path, MAX_TABLE_BYTES), expected)
+    lines = split_lines(path, read_bytes(path, limit), expected)
     for number, line in enumerate(lines, start=1):
         if not line or line.isspace():
             continue

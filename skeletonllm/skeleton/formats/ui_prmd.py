@@ -42,6 +42,8 @@ PARENTS = tuple(ROOT if parent is None else FILE_ORDER.index(parent) for _, pare
 _BETWEEN = "spine_upper"
 
 _COLUMNS = 3 * len(FILE_ORDER)
+# Five minutes and more; a clip has two such tables.
+_MAX_BYTES = 6 * 2**20
 _POSITIONS, _ANGLES = "positions", "angles"
 
 
@@ -84,7 +86,7 @@ def read(path: Path) -> SkeletonSequence:
 
 def _table(path: Path) -> np.ndarray:
     """(T, 22, 3)"""
-    rows, _ = read_rows(path, _COLUMNS, f"{_COLUMNS} numbers between commas, 3 per joint", ",")
+    rows, _ = read_rows(path, _COLUMNS, f"{_COLUMNS} numbers between commas, 3 per joint", ",", _MAX_BYTES)
     return rows.reshape(-1, len(FILE_ORDER), 3)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from skeletonllm.skeleton.formats.common import SkeletonFormatError, short
-from skeletonllm.skeleton.formats.custom.arrays import check_joints
+from skeletonllm.skeleton.formats.custom.arrays import MAX_TEXT_JOINTS, check_joints
 from skeletonllm.skeleton.formats.custom.axes import AXES, AXIS_NAMES, Group, describe_group, split_size
 from skeletonllm.skeleton.formats.custom.layout import Picks
 from skeletonllm.skeleton.formats.custom.yaml_document import nearest
@@ -120,7 +120,8 @@ class Gathering:
         return found.transpose([axes.index(axis) for axis in AXES if axis in axes])
 
     def _check_joints(self) -> None:
-        check_joints(self.path, self.text, prod(max(self.lengths[axis], 1) for axis in self.axes if axis != "C"))
+        count = prod(max(self.lengths[axis], 1) for axis in self.axes if axis != "C")
+        check_joints(self.path, self.text, count, MAX_TEXT_JOINTS)
 
     def _walk(self, node: object, number: int, index: tuple[int, ...], place: str) -> None:
         """Follow the path from its step ``number`` on; ``index`` is along the axes so far."""

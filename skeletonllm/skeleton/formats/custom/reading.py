@@ -10,7 +10,7 @@ from skeletonllm.skeleton.cleaning import track_bodies
 from skeletonllm.skeleton.formats.common import MAX_METRES, SkeletonFormatError, build_sequence
 from skeletonllm.skeleton.formats.custom.arrays import check_joints
 from skeletonllm.skeleton.formats.custom.layout import COORDINATES, Content, Layout
-from skeletonllm.skeleton.formats.detections import MAX_PERSONS_PER_FRAME
+from skeletonllm.skeleton.formats.detections import MAX_PERSONS_PER_FRAME, check_detections
 from skeletonllm.skeleton.placement import detect_unit, place_image, place_motion
 from skeletonllm.skeleton.sequence import SkeletonSequence
 
@@ -135,6 +135,7 @@ def _tracked(
         frame = int(there.sum(1).argmax())
         raise SkeletonFormatError(path, f"frame {frame}", f"{most} persons", f"at most {MAX_PERSONS_PER_FRAME}")
     frames, places = np.nonzero(there)
+    check_detections(path, len(frames))
     mask = known[frames, places]
     centres = (joints[frames, places] * mask[..., None]).sum(1) / mask.sum(1)[:, None]
     # Nobody has an id: only where somebody is says who it is.

@@ -11,7 +11,7 @@ from typing import TextIO
 import numpy as np
 
 from skeletonllm.skeleton.formats.common import SkeletonFormatError, check_size, short
-from skeletonllm.skeleton.formats.custom.arrays import check_joints, frame_rate
+from skeletonllm.skeleton.formats.custom.arrays import MAX_TEXT_JOINTS, check_joints, frame_rate
 from skeletonllm.skeleton.formats.custom.checked import Checked
 from skeletonllm.skeleton.formats.custom.layout import VALUES, Content, Layout
 from skeletonllm.skeleton.formats.custom.yaml_document import nearest
@@ -22,6 +22,8 @@ KEYS = ("columns", "persons", "header", "skip", "separator", "label", "time", "t
 # Ten minutes and more of one person. Text grows threefold when it becomes numbers.
 MAX_TABLE_BYTES = 2**25
 MAX_LINE = 2**18
+# Frames of a single joint, and as many blank lines.
+MAX_LINES = 2 * MAX_TEXT_JOINTS
 MAX_COLUMNS = 10_000
 _SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": " "}
 _SLOTS = ("joint", "value", "person")
@@ -81,7 +83,8 @@ class TableFile:
             if label_place is not None:
                 labels[row[label_place]] += 1
             frames += 1
-            check_joints(path, f"line {line}", frames * len(self.columns) // len(layout.values))
+            count = frames * len(self.columns) // len(layout.values)
+            check_joints(path, f"line {line}", count, MAX_TEXT_JOINTS)
         if not frames:
             raise SkeletonFormatError(path, "line 1", "no rows", "a row for each frame")
         table = np.frombuffer(numbers).reshape(frames, -1)
@@ -189,9 +192,13 @@ def _rows(path: Path, file: TextIO, separator: str) -> Iterator[tuple[int, list[
 
     def lines() -> Iterator[str]:
         # None is taken apart before it is known to be short.
+        number = 0
         while line := file.readline(MAX_LINE):
+            number += 1
             if len(line) == MAX_LINE:
-                raise SkeletonFormatError(path, "line", f"{MAX_LINE:,} characters and more", "one frame")
+                raise SkeletonFormatError(path, f"line {number}", f"{MAX_LINE:,} characters and more", "one frame")
+            if number > MAX_LINES:
+                raise SkeletonFormatError(path, f"line {number}", "more lines", f"at most {MAX_LINES:,}")
             yield line
 
     if separator == " ":

@@ -102,7 +102,8 @@ def load_yaml(path: Path, expected: str) -> Document:
     def scalar(node: yaml.Node, keys: Keys) -> Any:
         try:
             value = loader.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
+        # Besides its own errors, PyYAML lets through what Python raises on texts that do not suit their tags.
+        except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             document.lines[keys] = node.start_mark.line + 1
             raise document.wrong(keys, short(" ".join(str(error).split())), "text, a number, yes or no") from error
         return value if isinstance(value, str | int | float | None) else str(value)
