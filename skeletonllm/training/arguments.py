@@ -155,6 +155,9 @@ class OptimizationArguments:
             raise ValueError(f"precision is {self.precision!r}, expected {', '.join(PRECISIONS)}")
 
 
+_INDIFFERENT = ("log_every", "save_every", "pictures_every", "keep_last", "keep_best", "patience_minutes")
+
+
 @dataclass
 class Recipe:
     """A run: data, model, its stages, and how often progress is written down.
@@ -194,6 +197,11 @@ class Recipe:
     def as_dict(self) -> dict:
         """Plain values, as in the YAML file."""
         return dataclasses.asdict(self)
+
+    def decisive(self) -> dict:
+        """The values that decide what is learnt: without how often progress is told and who prepares the data."""
+        values = {key: value for key, value in self.as_dict().items() if key not in _INDIFFERENT}
+        return {**values, "data": {key: value for key, value in values["data"].items() if key != "workers"}}
 
 
 def shipped_recipes() -> dict[str, Path]:

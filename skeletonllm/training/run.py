@@ -17,7 +17,7 @@ from skeletonllm.data.recordings import digest_of_order, labels_of
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.models.trained import MODEL_FOLDER, save_trained
-from skeletonllm.training.arguments import Recipe
+from skeletonllm.training.arguments import Recipe, recipe_from_dict
 from skeletonllm.training.build import build_model
 from skeletonllm.training.checkpoint import (
     CHECKPOINT_FOLDER,
@@ -176,7 +176,8 @@ class Run:
                 raise FileExistsError(f"{self.folder} holds a finished run and no checkpoint to go on from")
             logger.warning("%s holds no checkpoint; the run begins anew", checkpoints)
             return None
-        if found.state["recipe"] != self.recipe.as_dict():
+        # What was left out then, because there was no such key yet, has its default.
+        if recipe_from_dict(found.state["recipe"]).decisive() != self.recipe.decisive():
             raise ValueError(f"{checkpoints}: the run was begun with another recipe; see recipe.json there")
         if found.state["order"] != self.order:
             raise ValueError(
