@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from skeletonllm.skeleton.formats.archives import read_arrays
-from skeletonllm.skeleton.formats.common import SkeletonFormatError
+from skeletonllm.skeleton.formats.common import SkeletonFormatError, as_doubles
 from skeletonllm.skeleton.formats.custom.arrays import arrange, check_joints, frame_rate, take
 from skeletonllm.skeleton.formats.custom.axes import AXIS_NAMES, Group, parse_shape
 from skeletonllm.skeleton.formats.custom.checked import Checked
@@ -71,7 +71,7 @@ class ArrayFile:
             array = array[:, None]
         check_joints(path, place, array[..., 0].size if array.ndim == 4 else array.size)
         array = take(path, place, array, 2, self.joints, "J")
-        return (take(path, place, array, 3, self.values, "C") if array.ndim == 4 else array).astype(np.float64)
+        return as_doubles(take(path, place, array, 3, self.values, "C") if array.ndim == 4 else array)
 
 
 def parse_npy(checked: Checked, topology: Topology) -> tuple[ArrayFile, tuple[str, ...], tuple[str, ...]]:
@@ -106,7 +106,7 @@ def _parse(checked: Checked, topology: Topology, key: str | None) -> tuple[Array
 
 def _fps(path: Path, layout: Layout, arrays: Mapping[str, np.ndarray], frames: int) -> tuple[float, tuple[str, ...]]:
     if layout.time:
-        times, place = arrays[layout.time].astype(np.float64).reshape(-1), f"key {layout.time!r}"
+        times, place = as_doubles(arrays[layout.time]).reshape(-1), f"key {layout.time!r}"
         if len(times) != frames:
             raise SkeletonFormatError(path, place, f"{len(times)} times", f"{frames}, one for each frame")
         return frame_rate(path, place, times, layout.second)
