@@ -91,6 +91,21 @@ def test_a_rotation_that_signals_spoils_its_limb_without_a_warning(tmp_path):
         assert read_skeleton(tmp_path / "walk.npz").valid.sum() == 3 * 24 - 3
 
 
+def test_arrays_of_a_layout_that_signal_are_masked_without_a_warning(tmp_path):
+    joints = np.ones((3, 2, 3), np.float32)
+    joints[1, 0] = SIGNALLING
+    np.save(tmp_path / "clip.npy", joints)
+    layout = tmp_path / "lab.yaml"
+    layout.write_text("kind: npy\nshape: T J C\nplace: camera" + TWO_POINTS.replace("[x, y]", "[x, y, z]"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_skeleton(tmp_path / "clip.npy", str(layout)).valid[:, 0].tolist() == [
+            [True] * 2,
+            [False, True],
+            [True] * 2,
+        ]
+
+
 def test_an_array_that_is_out_of_place_is_named_in_one_line(tmp_path):
     content = {"smpl_poses": np.zeros((2, 72)), "smpl_trans": [np.ones((4, 3))]}
     (tmp_path / "clip.pkl").write_bytes(pickle.dumps(content))
