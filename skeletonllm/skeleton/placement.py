@@ -21,6 +21,8 @@ UNIT_TOLERANCE = 1.4
 # lengths. The trunk and the hips' and shoulders' lines are often seen from one side only.
 LIMBS = ("upper_arm", "forearm", "thigh", "shin")
 LONGEST_PERCENTILE = 90
+# What is shorter, in any unit, is no bone: to divide by it could overflow.
+SHORTEST = 1e-30
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def place_image(
         size = body_size(points, valid, topology, percentile=LONGEST_PERCENTILE, parts=LIMBS)
         if size is None:
             known = points[valid][:, 1]
-            size = float(np.ptp(known)) / STATURE if len(known) and np.ptp(known) > 0 else 1.0
+            size = float(np.ptp(known)) / STATURE if len(known) and np.ptp(known) > SHORTEST else 1.0
         unit = 1.0 / size
         notes.append(f"scaled so that the longest view of each limb fits a body of {STATURE:.2f} m")
     depth = points.shape[-1] == 3
@@ -136,7 +138,7 @@ def body_size(
         if both.any() and metres > 0:
             lengths = np.linalg.norm(joints[:, :, joint][both] - joints[:, :, parent][both], axis=-1)
             length = float(np.percentile(lengths, percentile))
-            if np.isfinite(length) and length > 0:
+            if np.isfinite(length) and length > SHORTEST:
                 ratios[topology.parts[joint] in parts].append(length / metres)
     chosen = ratios[True] or ratios[False]
     return float(np.median(chosen)) if chosen else None

@@ -199,12 +199,40 @@ def test_more_landmarks_than_can_be_read_are_refused(tmp_path, monkeypatch, fram
 
 
 @pytest.mark.parametrize(
-    "fps", ["1:" * 500 + "1.5", "!!int ''", "!!float ''", "!!timestamp x", "!!bool x", "2001-99-99"]
+    "fps", ["1:" * 240 + "1.5", "!!int ''", "!!float ''", "!!timestamp x", "!!bool x", "2001-99-99"]
 )
 def test_yaml_that_its_parser_stumbles_over_names_its_line(tmp_path, fps):
     (tmp_path / "lab.yaml").write_text(f"kind: npy\nfps: {fps}\n")
     with pytest.raises(SkeletonFormatError, match="line 2"):
         load_layout(tmp_path / "lab.yaml")
+
+
+@pytest.mark.parametrize("line", ["fps: {}", "points: '{}'", "{}: 1", "name: {}", "topology: [{}]"])
+def test_a_text_that_no_message_could_hold_is_refused(tmp_path, line):
+    (tmp_path / "lab.yaml").write_text(f"kind: json\n{line.format('long' * 150)}\n")
+    with pytest.raises(SkeletonFormatError, match="line 2.*600 characters, expected at most 500") as caught:
+        load_layout(tmp_path / "lab.yaml")
+    assert len(str(caught.value)) < 800
+
+
+@pytest.mark.parametrize("number", ["0x" + "f" * 5000, "0b" + "1" * 5000, "9" * 4400])
+def test_a_number_that_python_cannot_write_is_refused(tmp_path, number):
+    (tmp_path / "lab.yaml").write_text(f"kind: {number}\n")
+    with pytest.raises(SkeletonFormatError, match="line 1, key 'kind'.*characters"):
+        load_layout(tmp_path / "lab.yaml")
+
+
+@pytest.mark.parametrize("length", [1e-320, 1e-309])
+def test_points_that_are_nearly_one_point_do_not_overflow(tmp_path, length):
+    points = length * np.random.default_rng(0).random((3, 2, 17, 2))
+    np.savez(tmp_path / "clip.npz", poses=points)
+    layout = tmp_path / "lab.yaml"
+    layout.write_text(
+        "kind: npz\narray: poses\nshape: T P J C\ntopology: coco_17\nvalues: [x, y]\nfps: 30\ntracked: no\n"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.abs(read_skeleton(tmp_path / "clip.npz", str(layout)).joints).max() <= 3.0
 
 
 TWO_POINTS = """

@@ -11,6 +11,8 @@ from skeletonllm.skeleton.formats.common import SkeletonFormatError, read_bytes,
 MAX_YAML_BYTES = 200_000
 # Anchors let a short file stand for an endless one.
 MAX_VALUES = 50_000
+# Keys and names are told in messages.
+MAX_CHARACTERS = 500
 
 Keys = tuple[str | int, ...]
 
@@ -100,6 +102,9 @@ def load_yaml(path: Path, expected: str) -> Document:
         return scalar(node, keys)
 
     def scalar(node: yaml.Node, keys: Keys) -> Any:
+        if len(node.value) > MAX_CHARACTERS:
+            document.lines[keys] = node.start_mark.line + 1
+            raise document.wrong(keys, f"{len(node.value):,} characters", f"at most {MAX_CHARACTERS}")
         try:
             value = loader.construct_object(node)
         # Besides its own errors, PyYAML lets through what Python raises on texts that do not suit their tags.
