@@ -69,8 +69,8 @@ def _print_timeline(trained: "Trained", sequence: "SkeletonSequence", labels: li
     from skeletonllm.tasks.recognition import build_prompt
 
     spans, shares = watch(
-        trained.model, trained.processor, sequence, build_prompt(labels), labels, seconds, seconds / OVERLAP,
-        progress=True,
+        trained.model, trained.processor, sequence, build_prompt(labels, trained.listed), labels,
+        seconds, seconds / OVERLAP, progress=True,
     )  # fmt: skip
     for segment in timeline([*labels, NOBODY], spans, shares):
         print(f"{segment.start:.1f} s to {segment.stop:.1f} s: {segment.label}")
@@ -89,7 +89,7 @@ def _print_when(
         answers, label = [discrimination.YES, discrimination.NO], discrimination.YES
         question = discrimination.build_prompt(action)
     else:
-        answers, question = labels, recognition.build_prompt(labels)
+        answers, question = labels, recognition.build_prompt(labels, trained.listed)
     spans, shares = watch(
         trained.model, trained.processor, sequence, question, answers, seconds, seconds / OVERLAP, progress=True
     )

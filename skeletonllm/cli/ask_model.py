@@ -37,7 +37,7 @@ def ask_model(
     if not candidates and not question:
         raise ValueError("ask something, or offer answers with --candidate")
     if candidates:
-        print_ranking(rank(trained, sequence, question or build_prompt(candidates), candidates))
+        print_ranking(rank(trained, sequence, question or build_prompt(candidates, trained.listed), candidates))
     else:
         print(generate(trained, sequence, question, max_new_tokens))
 

@@ -79,6 +79,7 @@ class Examples:
             are asked for. Only recognition and discrimination are asked about a part of a recording.
         tasks: how often each of ``TASKS`` is asked, relative to the others.
         fewer_candidates: share of the recognition questions that offer only some of the labels, in any order.
+        list_candidates: whether the recognition questions list the labels.
         confusable: for each label those that discrimination asks for in its place, by default ``confusable_labels``.
         variants: if more than 0, each recording has so many fixed clips, of which an epoch takes one after the other,
             so that their frames can be kept; 0 makes a new clip every time.
@@ -100,6 +101,7 @@ class Examples:
         confusable: Mapping[str, Sequence[str]] | None = None,
         variants: int = 0,
         seed: int = 0,
+        list_candidates: bool = True,
     ):
         if len(recordings) < batch_size:
             raise ValueError(f"{len(recordings)} recordings are fewer than the batch size {batch_size}")
@@ -112,6 +114,7 @@ class Examples:
         self.augmentation = augmentation
         self.tasks = {"recognition": 1.0} if tasks is None else dict(sorted(tasks.items()))
         self.fewer_candidates = fewer_candidates
+        self.list_candidates = list_candidates
         self.confusable = confusable_labels(self.labels) if confusable is None else confusable
         self.variants = variants
         self.seed = seed
@@ -221,7 +224,10 @@ class Examples:
         recording = self.recordings.recording(number)
         in_mirror = self._mirrors(step, index, number, task)
         label = mirrored(recording.label) if in_mirror else recording.label
-        subject = Subject(label, self.labels, confusable=self.confusable, fewer_candidates=self.fewer_candidates)
+        subject = Subject(
+            label, self.labels, confusable=self.confusable, fewer_candidates=self.fewer_candidates,
+            listed=self.list_candidates,
+        )  # fmt: skip
         subject = self._known.added(subject, task, number, topic)
         stretch = None
         if task in NEED_SEGMENTS:

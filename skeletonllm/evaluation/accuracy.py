@@ -34,6 +34,7 @@ def predict(
     candidates: Sequence[str],
     *,
     generate: bool = False,
+    listed: bool = True,
     sight: Sight = Sight.frames,
     seed: int = 0,
     batch_size: int = 32,
@@ -46,6 +47,7 @@ def predict(
         candidates: as offered in the question.
         generate: take the greedy answer, which counts if it equals a candidate after normalisation; default: the
             candidate with the highest log-likelihood, its end of turn included.
+        listed: whether the question lists the candidates.
         sight: what is shown.
         seed: of whose frames are shown instead, if others'.
         batch_size: recordings per pass.
@@ -55,7 +57,7 @@ def predict(
         ValueError: log-likelihoods that are no numbers.
     """
     model.eval()
-    prompt = build_prompt(candidates)
+    prompt = build_prompt(candidates, listed)
     candidate_ids = processor.candidate_token_ids(candidates)
     others = partners([recording.id for recording, _ in recordings], seed) if sight == Sight.others else []
     predictions = []

@@ -21,6 +21,7 @@ from skeletonllm.models.trained import Trained
 from skeletonllm.rendering.draction import DrAction
 from skeletonllm.skeleton.sequence import Clip, SkeletonSequence
 from skeletonllm.tasks import NEED_FACTS, NEED_SEGMENTS
+from skeletonllm.tasks.recognition import OPEN_QUESTION
 
 # Recordings that a prior learns from; more would tell it little that is new.
 MOST_TAUGHT = 2000
@@ -95,8 +96,11 @@ class Ours:
         how = dict(sight=sight, seed=test.seed, batch_size=self.batch_size)
         model, processor = self.trained.model, self.trained.processor
         if test.task != "recognition" or self.generate:
-            return Answers(answer_questions(model, processor, test.posed, test.recordings, **how))
-        found = predict(model, processor, test.recordings, test.selection.candidates, **how)
+            posed = test.posed
+            if not self.trained.listed and test.task == "recognition":
+                posed = [replace(question, prompt=OPEN_QUESTION) for question in posed]
+            return Answers(answer_questions(model, processor, posed, test.recordings, **how))
+        found = predict(model, processor, test.recordings, test.selection.candidates, listed=self.trained.listed, **how)
         return Answers([prediction.predicted for prediction in found], [prediction.scores for prediction in found])
 
 

@@ -39,6 +39,11 @@ class Trained:
     labels: list[str]
     recipe: dict
 
+    @property
+    def listed(self) -> bool:
+        """Whether the questions of recognition that it was taught list the labels."""
+        return self.recipe.get("data", {}).get("list_candidates", True)
+
 
 def save_trained(folder: Path, trained: Trained) -> None:
     """Write a folder for ``load_trained`` and for ``from_pretrained``."""

@@ -1,4 +1,4 @@
-"""Action recognition as a closed multiple-choice question: prompt, drawing, parser and metric; the label answers it."""
+"""Action recognition, a multiple-choice or an open question: prompt, drawing, parser, metric; the label answers it."""
 
 import re
 import unicodedata
@@ -9,6 +9,7 @@ import torch
 from skeletonllm.tasks.subject import Subject
 
 QUESTION = "Which of these actions do the frames show? Answer with one label only."
+OPEN_QUESTION = "Which action do the frames show? Answer with its label only."
 _LABEL_LINE = re.compile(r"\W*label\W*:(.*)", re.IGNORECASE)
 
 
@@ -34,22 +35,27 @@ def _by_normal_form(candidates: Sequence[str]) -> dict[str, str]:
     return known
 
 
-def build_prompt(candidates: Sequence[str]) -> str:
+def build_prompt(candidates: Sequence[str], listed: bool = True) -> str:
     """The question, then the candidates in the given order, one per line.
+
+    Args:
+        candidates: labels.
+        listed: False asks an open question, and lists none of them.
 
     Raises:
         ValueError: no candidates, or labels that are empty, of several lines, or the same after normalisation.
     """
     _by_normal_form(candidates)
-    return "\n".join([QUESTION, *candidates])
+    return "\n".join([QUESTION, *candidates]) if listed else OPEN_QUESTION
 
 
 def draw(subject: Subject, generator: torch.Generator) -> tuple[str, str]:
     """The question with all labels in their order, or for ``fewer_candidates`` of the draws with some in any order.
 
-    Those that offer fewer teach to answer from the list that is given; the answer's place in it is random.
+    Those that offer fewer teach to answer from the list that is given; the answer's place in it is random. Where labels
+    are not listed, the question is always the same.
     """
-    return build_prompt(_candidates(subject, generator)), subject.label
+    return build_prompt(_candidates(subject, generator), subject.listed), subject.label
 
 
 def _candidates(subject: Subject, generator: torch.Generator) -> Sequence[str]:

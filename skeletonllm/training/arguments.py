@@ -49,6 +49,8 @@ class DataArguments(SourceArguments):
 
     Args:
         fewer_candidates: share of the questions that offer only some of the labels.
+        list_candidates: whether the questions of recognition list the labels. Without them a step has far fewer tokens,
+            and a model that is to know a fixed set of labels needs none.
         confusable: what each label is easily taken for: ``default``, ``embeddings`` of the backbone, the JSON file of a
             table, or the ``predictions.jsonl`` of an evaluation of training recordings.
         workers: processes that prepare steps in advance; 0: a thread. The steps are the same.
@@ -56,6 +58,7 @@ class DataArguments(SourceArguments):
     """
 
     fewer_candidates: float = 0.25
+    list_candidates: bool = True
     confusable: str = "default"
     workers: int = 0
     mixture: dict[str, SourceArguments] = field(default_factory=dict)

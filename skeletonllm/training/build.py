@@ -81,7 +81,7 @@ def tiny_texts(labels: list[str]) -> list[str]:
 
     The labels of every data set are among them, so that a model that goes on with another one has its words already.
     """
-    texts = [recognition.build_prompt(labels), *sorted({*labels, *known_labels()})]
+    texts = [recognition.build_prompt(labels), recognition.OPEN_QUESTION, *sorted({*labels, *known_labels()})]
     texts += [discrimination.build_prompt(labels[0]), discrimination.YES, discrimination.NO]
     return [*texts, rationale.build_prompt(), *(rationale.build_target(text, labels[0]) for text in _some_rationales())]
 

@@ -240,6 +240,7 @@ class Run:
             self.confusable,
             variants=span.stage.variants,
             seed=recipe.optimization.seed,
+            list_candidates=recipe.data.list_candidates,
         )
 
 

@@ -1,6 +1,8 @@
 import pytest
+import torch
 
-from skeletonllm.tasks.recognition import build_prompt, is_correct, label_line, parse_answer
+from skeletonllm.tasks import Subject
+from skeletonllm.tasks.recognition import build_prompt, draw, is_correct, label_line, parse_answer
 
 LABELS = ["throw", "throw ball", "put on hat/cap", "touch someone's pocket", "bow (bend forward)"]
 
@@ -65,3 +67,16 @@ def test_candidates_that_cannot_be_asked_for_are_refused(labels, message):
 def test_a_label_line_without_a_label_names_nothing():
     assert parse_answer("Label:", LABELS) is None
     assert label_line("Label:") == "" and label_line("the label: throw") is None
+
+
+def test_an_open_question_lists_no_candidate_and_still_refuses_labels_that_cannot_be_told_apart():
+    prompt = build_prompt(LABELS, listed=False)
+    assert not any(label in prompt for label in LABELS)
+    assert prompt == build_prompt(LABELS[:2], listed=False)
+    with pytest.raises(ValueError, match="told apart"):
+        build_prompt(["throw", "Throw"], listed=False)
+
+
+def test_a_subject_whose_labels_are_not_listed_is_asked_the_open_question():
+    subject = Subject("throw", LABELS, fewer_candidates=1.0, listed=False)
+    assert draw(subject, torch.Generator().manual_seed(0)) == (build_prompt(LABELS, listed=False), "throw")

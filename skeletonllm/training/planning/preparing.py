@@ -53,6 +53,7 @@ def make_examples(
         recipe.data.fewer_candidates,
         variants=stage.variants,
         seed=recipe.optimization.seed,
+        list_candidates=recipe.data.list_candidates,
     )
 
 
