@@ -19,7 +19,9 @@ COMMANDS = {
     "export": "skeletonllm.cli.export",
     "teach": "skeletonllm.cli.teach",
     "evaluate": "skeletonllm.cli.evaluate",
+    "baseline": "skeletonllm.cli.baseline",
     "ask": "skeletonllm.cli.ask",
+    "study": "skeletonllm.cli.study",
     "demo": "skeletonllm.cli.demo",
     "doctor": "skeletonllm.cli.doctor",
 }
