@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "skeletonllm.cli": 7,
     "skeletonllm.serving": 6,
+    "skeletonllm.studies": 6,
     "skeletonllm.training": 5,
     "skeletonllm.evaluation": 5,
     "skeletonllm.dance": 5,

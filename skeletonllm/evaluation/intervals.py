@@ -65,3 +65,35 @@ def clustered_interval(
     sums, counts = np.bincount(belongs, np.asarray(values, float)), np.bincount(belongs)
     pairs = np.stack([sums, counts], axis=1)
     return bootstrap_interval(lambda drawn: drawn[:, 0].sum() / drawn[:, 1].sum(), pairs, seed=seed, rounds=rounds)
+
+
+def two_level_interval(
+    statistic: Callable[..., float],
+    tables: Sequence[np.ndarray],
+    clusters: Sequence[Sequence[str]],
+    seed: int = 0,
+    rounds: int = ROUNDS,
+) -> tuple[float, float]:
+    """The 95 % percentile bootstrap of a statistic over seeds and over recordings, both drawn with replacement.
+
+    Args:
+        statistic: of arrays with any number of rows and columns.
+        tables: (seeds, questions) each; the rows of all are the same seeds.
+        clusters: for each table the recording of each column; those of one recording are drawn together.
+        seed, rounds: as of ``bootstrap_interval``.
+
+    Raises:
+        ValueError: an empty table, or clusters that do not fit it.
+    """
+    for table, names in zip(tables, clusters, strict=True):
+        if table.ndim != 2 or not table.size or len(names) != table.shape[1]:
+            raise ValueError(f"a table of shape {table.shape} with {len(names)} columns named")
+    rng = np.random.default_rng(seed)
+    places = [[np.flatnonzero(np.array(names) == name) for name in sorted(set(names))] for names in clusters]
+    drawn = []
+    for _ in range(rounds):
+        rows = rng.integers(len(tables[0]), size=len(tables[0]))
+        columns = [np.concatenate([each[i] for i in rng.integers(len(each), size=len(each))]) for each in places]
+        drawn.append(statistic(*(table[rows][:, at] for table, at in zip(tables, columns, strict=True))))
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
