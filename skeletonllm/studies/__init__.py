@@ -1,1 +1,1 @@
-"""Studies: tables of variants and seeds, each cell trained and tested, by one command that may be stopped at any time."""
+"""Studies: tables of variants and seeds, each cell trained and tested, by a command that may be stopped any time."""
