@@ -20,6 +20,7 @@ COMMANDS = {
     "teach": "skeletonllm.cli.teach",
     "evaluate": "skeletonllm.cli.evaluate",
     "baseline": "skeletonllm.cli.baseline",
+    "robustness": "skeletonllm.cli.robustness",
     "ask": "skeletonllm.cli.ask",
     "study": "skeletonllm.cli.study",
     "demo": "skeletonllm.cli.demo",

@@ -166,25 +166,25 @@ OCCLUDED = {1: "one arm", 2: "one leg", 3: "both legs", 4: "upper body"}
 
 CORRUPTIONS = {
     "joint_dropout": Corruption(
-        _drop_joints, (10, 20, 30, 50), "% of joints, in each frame anew", "Each joint of each frame is unknown or not."
+        _drop_joints, (10, 20, 30, 50), "% of joints", "Each joint of each frame is unknown or not."
     ),
     "joint_loss": Corruption(
-        _lose_joints, (10, 20, 30, 50), "% of joints, for the whole clip", "Each joint of a person is never seen."
+        _lose_joints, (10, 20, 30, 50), "% of joints", "Each joint of a person is never seen."
     ),
-    "noise": Corruption(_add_noise, (2, 5, 10), "cm, standard deviation", "Normal noise on each known coordinate."),
+    "noise": Corruption(_add_noise, (2, 5, 10), "cm", "Normal noise of this standard deviation on each known coordinate."),
     "frame_rate": Corruption(
-        _thin_out, (2, 4, 8), "every n-th source frame kept", "A slower sensor: frames in between were never recorded."
+        _thin_out, (2, 4, 8), "source frames apart", "A slower sensor: frames in between were never recorded."
     ),
     "view_angle": Corruption(
-        _turn, (15, 30, 45, 60, 90), "degrees about the vertical",
-        "The camera goes round the middle of the recording, to the left or to the right, a draw for each.",
+        _turn, (15, 30, 45, 60, 90), "degrees",
+        "The camera goes round the middle of the recording about the vertical, to the left or to the right by a draw.",
     ),
     "missing_person": Corruption(
-        _lose_second_person, (1,), "person gone", "Of two people or more the second one is never seen.",
+        _lose_second_person, (1,), "person", "Of two people or more the second one is never seen.",
         {1: "second person"},
     ),
     "occlusion": Corruption(
-        _occlude, tuple(OCCLUDED), "limbs hidden", "Limbs of all persons are never seen; which of two sides is drawn.",
+        _occlude, tuple(OCCLUDED), "limbs", "Limbs of all persons are never seen; which of two sides is drawn.",
         OCCLUDED,
     ),
     "topology": Corruption(
