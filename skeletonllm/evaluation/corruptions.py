@@ -171,7 +171,7 @@ CORRUPTIONS = {
     "joint_loss": Corruption(
         _lose_joints, (10, 20, 30, 50), "% of joints", "Each joint of a person is never seen."
     ),
-    "noise": Corruption(_add_noise, (2, 5, 10), "cm", "Normal noise of this standard deviation on each known coordinate."),
+    "noise": Corruption(_add_noise, (2, 5, 10), "cm", "Normal noise of this deviation on each known coordinate."),
     "frame_rate": Corruption(
         _thin_out, (2, 4, 8), "source frames apart", "A slower sensor: frames in between were never recorded."
     ),
