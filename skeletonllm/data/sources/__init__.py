@@ -3,7 +3,20 @@
 from pathlib import Path
 
 from skeletonllm.data.recordings import Recording
-from skeletonllm.data.sources import folder, ntu, nw_ucla, packed, synthetic, synthetic_sequences, utd_mhad, utkinect
+from skeletonllm.data.sources import (
+    folder,
+    gtu,
+    jhmdb,
+    msr_action3d,
+    ntu,
+    nw_ucla,
+    packed,
+    penn_action,
+    synthetic,
+    synthetic_sequences,
+    utd_mhad,
+    utkinect,
+)
 
 SOURCES = {
     "synthetic": synthetic.recordings,
@@ -12,6 +25,10 @@ SOURCES = {
     "nw_ucla": nw_ucla.recordings,
     "utd_mhad": utd_mhad.recordings,
     "utkinect": utkinect.recordings,
+    "msr_action3d": msr_action3d.recordings,
+    "gtu": gtu.recordings,
+    "jhmdb": jhmdb.recordings,
+    "penn_action": penn_action.recordings,
     "folder": folder.recordings,
     "packed": packed.recordings,
 }
