@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     import torch
 
-    from skeletonllm.rendering.draction import DrAction
+    from skeletonllm.rendering.renderer import Renderer
     from skeletonllm.skeleton.sequence import Clip, SkeletonSequence
 
 SUFFIXES = (".gif", ".mp4", ".png")
@@ -42,6 +42,13 @@ def render(
     weights: Annotated[
         Path | None, typer.Option(help="A renderer's file, published or exported, or the folder of a trained model.")
     ] = None,
+    renderer: Annotated[
+        str | None,
+        typer.Option(
+            help="Without weights: stick_figure, projection or trajectory_map instead of an untrained draction, or "
+            "settings such as '{kind: stick_figure, follow: true}'."
+        ),
+    ] = None,
     format: Annotated[str | None, typer.Option(help="Read as this format instead of looking at the bytes.")] = None,
     backend: Annotated[Backend, typer.Option(help="Which path renders.")] = Backend.auto,
 ) -> None:
@@ -53,15 +60,15 @@ def render(
     from skeletonllm.rendering import video
     from skeletonllm.skeleton.formats import read_skeleton
 
-    renderer = load_renderer(weights, backend)
+    drawing = load_renderer(weights, backend, read_settings(renderer))
     sheets = []
     with Console(stderr=True).status("") as status:
         for path, target in zip(files, targets, strict=True):
             sequence = read_skeleton(path, format)
             kind = target.suffix.lower()
-            clip = cut(sequence, choose_count(sequence, kind, frames, size), kind, renderer)
+            clip = cut(sequence, choose_count(sequence, kind, frames, size), kind, drawing)
             status.update(f"{path.name}: drawing {clip.num_frames} of {sequence.num_frames} frames")
-            pictures = draw(renderer, clip, size, backend)
+            pictures = draw(drawing, clip, size, backend)
             fps = clip.num_frames / sequence.duration
             if kind == ".gif":
                 video.write_gif(target, pictures, fps)
@@ -98,29 +105,53 @@ def plan_outputs(files: list[Path], output: str) -> list[Path]:
     return [target / name for name in names]
 
 
-def load_renderer(weights: Path | None, backend: Backend) -> "DrAction":
+def read_settings(written: str | None) -> dict:
+    """A renderer's settings as the command line gives them: its kind alone, or YAML. Raises ValueError for others."""
+    import yaml
+
+    try:
+        settings = yaml.safe_load(written or "{}")
+    except yaml.YAMLError as error:
+        raise ValueError(f"--renderer {written}: not YAML: {error}") from error
+    if isinstance(settings, str):
+        return {"kind": settings}
+    if not isinstance(settings, dict):
+        raise ValueError(f"--renderer {written}: found a {type(settings).__name__}, expected a kind or settings")
+    return settings
+
+
+def load_renderer(weights: Path | None, backend: Backend, settings: dict | None = None) -> "Renderer":
     """A published or exported renderer, that of a trained model, or without weights an untrained one, always the same.
 
-    Raises ValueError if the weights are no such file or the backend does not run on this machine.
+    Args:
+        weights: a renderer's file, or the folder of a trained model.
+        backend: which path renders.
+        settings: of the renderer without weights, see ``skeletonllm.rendering.registry.build_renderer``.
+
+    Raises:
+        ValueError: weights and settings, the weights are no such file, there is no such renderer, or the backend does
+            not run on this machine.
     """
     import torch
 
     from skeleton_kernels.splat import choose_backend
-    from skeletonllm.rendering.draction import DrAction
+    from skeletonllm.rendering.registry import build_renderer, read_renderer
     from skeletonllm.rendering.weights import RENDERER_FILE
 
+    if weights is not None and settings:
+        raise ValueError(f"{weights} says which renderer it is; choose one or the other")
     if weights is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(SEED)
-            renderer = DrAction()
+            renderer = build_renderer(settings or {})
     elif (weights / RENDERER_FILE).is_file():  # an export of a renderer, or of adapters with it
-        renderer = DrAction.from_file(weights / RENDERER_FILE)
+        renderer = read_renderer(weights / RENDERER_FILE)
     elif weights.is_dir():
         from skeletonllm.models import SkeletonLLMForConditionalGeneration
 
         renderer = SkeletonLLMForConditionalGeneration.from_pretrained(weights).renderer
     else:
-        renderer = DrAction.from_file(weights)
+        renderer = read_renderer(weights)
     device = torch.device("cuda" if torch.cuda.is_available() and backend != Backend.cpu else "cpu")
     try:
         choose_backend(backend.value, device, torch.float32)
@@ -142,7 +173,7 @@ def choose_count(sequence: "SkeletonSequence", kind: str, frames: int | None, si
     return frames
 
 
-def cut(sequence: "SkeletonSequence", count: int, kind: str, renderer: "DrAction") -> "Clip":
+def cut(sequence: "SkeletonSequence", count: int, kind: str, renderer: "Renderer") -> "Clip":
     """The frames to draw, with velocities in the unit that the renderer was trained with."""
     import numpy as np
     import torch
@@ -160,7 +191,7 @@ def cut(sequence: "SkeletonSequence", count: int, kind: str, renderer: "DrAction
     return replace(sample_clip(sequence, count), velocities=velocities)
 
 
-def draw(renderer: "DrAction", clip: "Clip", size: int, backend: Backend) -> "torch.Tensor":
+def draw(renderer: "Renderer", clip: "Clip", size: int, backend: Backend) -> "torch.Tensor":
     """Frames (N, 3, H, W) in [0, 1]."""
     import torch
 

@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from skeletonllm.data.splits import Guard
     from skeletonllm.data.teacher import Frames, Summary
-    from skeletonllm.rendering.draction import DrAction
+    from skeletonllm.rendering.renderer import Renderer
     from skeletonllm.training.arguments import Recipe
 
 IMAGE_SIZE = 448  # of a renderer without a model that would say
@@ -103,7 +103,7 @@ def student_frames(
     from skeletonllm.data.sources import load_source
     from skeletonllm.data.splits import Guard, load_split
     from skeletonllm.data.teacher import Frames, Sampling
-    from skeletonllm.rendering.draction import DrAction
+    from skeletonllm.rendering.registry import read_renderer
     from skeletonllm.training.data import load
 
     if (model_folder is None) == (renderer_file is None):
@@ -113,7 +113,7 @@ def student_frames(
         if image_size not in (None, size):
             raise ValueError(f"image size {image_size}, but the model in {model_folder} sees {size} pixels")
     else:
-        loaded, renderer, size = None, DrAction.from_file(renderer_file), image_size
+        loaded, renderer, size = None, read_renderer(renderer_file), image_size
     student = chosen_recipe(recipe, changes, loaded, data)
     sampling = Sampling(
         student.model.num_frames, student.model.face_camera, student.augmentation, student.optimization.seed
@@ -131,7 +131,7 @@ def student_frames(
     return Frames(mixture, sampling, on_device(renderer), size), guard
 
 
-def model_parts(folder: Path) -> "tuple[Recipe, DrAction, int]":
+def model_parts(folder: Path) -> "tuple[Recipe, Renderer, int]":
     """Recipe, renderer and image size of a trained model."""
     from skeletonllm.models.trained import load_trained
     from skeletonllm.training.arguments import recipe_from_dict
@@ -163,7 +163,7 @@ def chosen_recipe(
     return recipe
 
 
-def on_device(renderer: "DrAction") -> "DrAction":
+def on_device(renderer: "Renderer") -> "Renderer":
     import torch
 
     return renderer.to("cuda" if torch.cuda.is_available() else "cpu")

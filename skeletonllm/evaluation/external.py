@@ -13,7 +13,7 @@ from skeletonllm.data.teacher.endpoint import Endpoint, EndpointError, NoAnswer,
 from skeletonllm.data.teacher.frames import clip_digest, draw_pictures, renderer_digest
 from skeletonllm.data.teacher.job import MOST_IN_A_ROW
 from skeletonllm.data.teacher.prompts import conversation
-from skeletonllm.rendering.draction import DrAction
+from skeletonllm.rendering.renderer import Renderer
 from skeletonllm.skeleton.sequence import Clip
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Inquiry:
     timed: bool = False
 
 
-def ask_endpoint(endpoint: Endpoint, renderer: DrAction, clip: Clip, prompt: str, asking: Asking | None = None) -> str:
+def ask_endpoint(endpoint: Endpoint, renderer: Renderer, clip: Clip, prompt: str, asking: Asking | None = None) -> str:
     """One answer about one clip.
 
     Raises:
@@ -127,7 +127,7 @@ class Journal:
 
 def ask_all(
     endpoint: Endpoint,
-    renderer: DrAction,
+    renderer: Renderer,
     inquiries: Sequence[Inquiry],
     journal: Journal,
     asking: Asking | None = None,
@@ -172,7 +172,7 @@ class _Job:
     def __init__(
         self,
         endpoint: Endpoint,
-        renderer: DrAction,
+        renderer: Renderer,
         asking: Asking,
         journal: Journal,
         budget: Budget,

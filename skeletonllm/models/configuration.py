@@ -12,7 +12,7 @@ class SkeletonLLMConfig(PretrainedConfig):
 
     Args:
         backbone_config: of an image-text-to-text model of transformers; a dictionary needs its ``model_type``.
-        renderer: ``settings`` of a ``DrAction``: its keyword arguments, or those of a published one.
+        renderer: ``settings`` of a renderer, see ``skeletonllm.rendering.registry.build_renderer``.
         num_frames: frames per clip.
         image_size: pixels, the side of a rendered frame. Default: what the vision tower was made for.
         normalize: ``backbone`` or ``none``, see ``skeletonllm.models.pixels.frames_to_inputs``.

@@ -79,7 +79,7 @@ def patches_of_clips(patches, index, shape, merge: int, margin: int) -> tuple[to
     """Patches drawn alone to what is encoded.
 
     Args:
-        patches: (M, 3, p, p) in [0, 1], of ``DrAction.render_patches``.
+        patches: (M, 3, p, p) in [0, 1], of ``Renderer.render_patches``.
         index: (M, 4) int64, ascending: clip, frame, row and column of each.
         shape: (S, N, R, C) of all patches.
         merge: patches of the side of a cell.

@@ -17,7 +17,7 @@ from skeletonllm.models.losses import mean_per_sample, predicting_positions
 from skeletonllm.models.patches import use_patch_products
 from skeletonllm.models.pixels import frames_to_inputs
 from skeletonllm.models.scoring import candidate_log_likelihoods
-from skeletonllm.rendering.draction import DrAction
+from skeletonllm.rendering.registry import build_renderer
 from skeletonllm.skeleton.batch import ClipBatch
 
 # What keeps packed samples apart in any number of rows, by a mask that transformers makes from their positions.
@@ -57,9 +57,9 @@ def _default_float32() -> Iterator[None]:
 class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     """Skeleton clips and text to text.
 
-    ``renderer`` (DrAction) draws the clips, ``backbone`` reads the frames; the loss reaches the renderer through the
-    pictures. The renderer stays in float32 whatever the dtype of the backbone: eight bits of mantissa would move
-    limbs by pixels.
+    ``renderer`` (DrAction, or one that learns nothing) draws the clips, ``backbone`` reads the frames; the loss reaches
+    the renderer through the pictures. The renderer stays in float32 whatever the dtype of the backbone: eight bits of
+    mantissa would move limbs by pixels.
 
     Args:
         config: what to build.
@@ -78,7 +78,7 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def __init__(self, config: SkeletonLLMConfig, backbone: PreTrainedModel | None = None):
         super().__init__(config)
         with _default_float32():
-            self.renderer = DrAction.from_settings(config.renderer)
+            self.renderer = build_renderer(config.renderer)
         # The library draws new values for what does not bear this mark. from_pretrained, which makes models on the
         # meta device, marks what it finds in the checkpoint, and must not mistake start values for that.
         if not torch.empty(0).is_meta:
@@ -381,7 +381,7 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if not missing:
             return
         with _default_float32():
-            fresh = DrAction.from_settings(self.config.renderer)
+            fresh = build_renderer(self.config.renderer)
         values = {**dict(fresh.named_parameters()), **dict(fresh.named_buffers())}
         for name in missing:
             tensor = self._renderer_tensors()[name]

@@ -93,7 +93,7 @@ def build_tiny(
     Args:
         texts: what the tokenizer should know: prompts and labels.
         seed: of the weights; torch's global generator is left as it was.
-        renderer: keyword arguments of ``DrAction``.
+        renderer: ``settings`` of a renderer, see ``SkeletonLLMConfig``.
         num_frames, normalize, frame_layout, foreground: see ``SkeletonLLMConfig``.
         face_camera: see ``SkeletonLLMProcessor``.
         image_size, sizes: keyword arguments of ``tiny_backbone``.

@@ -15,7 +15,7 @@ from transformers import AutoModelForImageTextToText, PreTrainedModel
 
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
-from skeletonllm.rendering.draction import DrAction
+from skeletonllm.rendering.registry import read_renderer
 from skeletonllm.rendering.weights import RENDERER_FILE
 
 TRAINING_FILE = "training.json"
@@ -107,7 +107,7 @@ def _load_adapted(folder: Path, backbone: str | Path | None) -> SkeletonLLMForCo
         base = json.loads((folder / ADAPTER_FILE).read_text())["base_model_name_or_path"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{folder}: its settings are damaged: {error!r}") from error
-    renderer = DrAction.from_file(folder / RENDERER_FILE)
+    renderer = read_renderer(folder / RENDERER_FILE)
     if backbone is None:
         backbone = folder / BACKBONE_FOLDER if (folder / BACKBONE_FOLDER).is_dir() else base
     adapted = _load_backbone(backbone)

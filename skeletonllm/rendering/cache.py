@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 
 from skeletonllm import __version__
-from skeletonllm.rendering.draction import DrAction
+from skeletonllm.rendering.renderer import Renderer
 from skeletonllm.skeleton.batch import ClipBatch
 from skeletonllm.skeleton.sequence import Clip
 
@@ -38,7 +38,7 @@ class FrameCache:
         self.folder = Path(folder)
 
     @torch.no_grad()
-    def render(self, renderer: DrAction, clips: Sequence[Clip] | ClipBatch, image_size: int) -> torch.Tensor:
+    def render(self, renderer: Renderer, clips: Sequence[Clip] | ClipBatch, image_size: int) -> torch.Tensor:
         """The frames of B clips, from disk where they are known: (B, N, 3, S, S) float32 in [0, 1].
 
         They are on the renderer's device and carry no gradients. Each clip is drawn by itself: in a batch, products
@@ -51,7 +51,7 @@ class FrameCache:
             ValueError: no clips or different frame counts; a renderer whose weights are not in this process.
         """
         batch = clips if isinstance(clips, ClipBatch) else ClipBatch.from_clips(clips)
-        device = renderer.depth_mix_logit.device
+        device = renderer.device
         shape = (batch.joints.shape[1], 3, image_size, image_size)
         drawn_with = _digest_of_renderer(renderer)
         frames = torch.empty(len(batch), *shape, device=device)
@@ -86,7 +86,7 @@ def _one_by_one(batch: ClipBatch) -> Iterator[ClipBatch]:
         yield ClipBatch(joints.where(known, 0.0), velocities.where(known, 0.0), valid, (topology,), confidence)
 
 
-def _digest_of_renderer(renderer: DrAction) -> str:
+def _digest_of_renderer(renderer: Renderer) -> str:
     state = renderer.state_dict()
     for name, tensor in state.items():
         if not tensor.numel():

@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from skeletonllm.rendering.draction import DrAction
+from skeletonllm.rendering.renderer import Renderer
 from skeletonllm.rendering.video import to_bytes
 from skeletonllm.skeleton.sequence import Clip
 
@@ -26,7 +26,7 @@ GAP = 6
 
 
 def draw_all(
-    clips: Iterable[tuple[Key, Clip]], renderer: DrAction, size: int, backend: str = "auto"
+    clips: Iterable[tuple[Key, Clip]], renderer: Renderer, size: int, backend: str = "auto"
 ) -> Iterator[tuple[Key, torch.Tensor]]:
     """Draw clips of one frame count, several at a time: (key, frames (N, 3, size, size) in [0, 1]) in their order."""
     clips = iter(clips)

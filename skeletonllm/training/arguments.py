@@ -80,7 +80,8 @@ class ModelArguments:
         family: of the tiny backbone, see ``skeletonllm.models.backbones``; others say themselves what they are.
         tiny: sizes of the tiny backbone, see ``tiny_backbone``; and ``every_task``, whether its tokenizer has whole
             words for captions, questions and times too.
-        renderer: keyword arguments of ``DrAction``.
+        renderer: keyword arguments of ``DrAction``; or ``kind``, see ``skeletonllm.rendering.registry.RENDERERS``, and
+            those of that kind. One that learns nothing may be among the parts that a stage trains.
         renderer_weights: a file of released renderer weights to begin with, instead of ``renderer``.
         num_frames: frames per clip.
         image_size: pixels; default what the backbone was made for.

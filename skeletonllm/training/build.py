@@ -1,6 +1,7 @@
 """A recipe's model and processor."""
 
 import functools
+import logging
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -11,9 +12,34 @@ from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.models.tiny import build_tiny, tiny_backbone
 from skeletonllm.models.trained import find_trained, load_trained
 from skeletonllm.rendering.draction import DrAction
+from skeletonllm.rendering.registry import RENDERERS, build_renderer, kind_of
 from skeletonllm.skeleton.synthesis import ACTIONS, captions, describe
 from skeletonllm.tasks import captioning, discrimination, localization, questions, rationale, recognition
-from skeletonllm.training.arguments import ModelArguments, check_keywords
+from skeletonllm.training.arguments import ModelArguments, Recipe, check_keywords
+from skeletonllm.training.stages import Stage
+
+logger = logging.getLogger(__name__)
+
+
+def stages_that_learn(recipe: Recipe) -> dict[str, Stage]:
+    """The recipe's stages, without those that train nothing but the renderer if that has nothing to learn.
+
+    Raises:
+        ValueError: none is left.
+    """
+    if RENDERERS[kind_of(recipe.model.renderer)].learns:
+        return recipe.stages
+    left = {name: stage for name, stage in recipe.stages.items() if set(stage.train) != {"renderer"}}
+    kind = recipe.model.renderer["kind"]
+    if not any(stage.epochs > 0 for stage in left.values()):
+        raise ValueError(f"no stage is left: each trains nothing but the renderer, and {kind} has nothing to learn")
+    for name, stage in recipe.stages.items():
+        if stage.epochs > 0 and name not in left:
+            logger.warning("stage %s is left out: it trains only the renderer, and %s has nothing to learn", name, kind)
+        elif stage.epochs > 0 and "renderer" in stage.train:
+            others = ", ".join(part for part in stage.train if part != "renderer")
+            logger.warning("stage %s: the renderer, %s, has nothing to learn; what learns is %s", name, kind, others)
+    return left
 
 
 def build_model(
@@ -39,7 +65,8 @@ def _build(
     arguments: ModelArguments, labels: list[str], seed: int, loading: AbstractContextManager
 ) -> tuple[SkeletonLLMForConditionalGeneration, SkeletonLLMProcessor]:
     if not arguments.renderer.get("published"):
-        check_keywords(DrAction.__init__, arguments.renderer, "model.renderer")
+        settings = {key: value for key, value in arguments.renderer.items() if key != "kind"}
+        check_keywords(RENDERERS[kind_of(arguments.renderer)].__init__, settings, "model.renderer")
     if arguments.backbone == "tiny":
         sizes = dict(arguments.tiny)
         if arguments.image_size is not None:
@@ -108,9 +135,10 @@ def _trained_further(arguments: ModelArguments) -> tuple[SkeletonLLMForCondition
         ValueError: the recipe asks for a renderer with other weights than the model has, or for another layout.
     """
     trained = load_trained(arguments.backbone)
-    renderer = DrAction.from_settings(arguments.renderer)
+    renderer = build_renderer(arguments.renderer)
     try:
-        renderer.load_state_dict(trained.model.renderer.state_dict())
+        if renderer.learns:  # one that does not has nothing to keep
+            renderer.load_state_dict(trained.model.renderer.state_dict())
     except RuntimeError as error:
         raise ValueError(f"{arguments.backbone}: its renderer does not fit model.renderer: {error}") from error
     trained.model.renderer = renderer

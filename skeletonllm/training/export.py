@@ -42,7 +42,7 @@ def export(checkpoint: Checkpoint, kind: str, folder: Path | None = None, publis
     - ``merged``: the whole model with its adapters added to the layers beside them, for ``from_pretrained``.
     - ``adapter``: what PEFT opens on the plain backbone, adapters and projector; with the renderer and the processor
       ``load_trained`` opens it as well. A backbone that lies in no folder, the tiny one, is written along.
-    - ``renderer``: the renderer alone, for ``DrAction.from_file`` or, with ``published``, in the released format, for
+    - ``renderer``: the renderer alone, for ``read_renderer`` or, with ``published``, in the released format, for
       ``DrAction.from_published`` and the published code.
 
     Args:

@@ -16,7 +16,7 @@ from torch import nn
 from tqdm import tqdm
 
 from skeletonllm.rendering import video
-from skeletonllm.rendering.draction import DrAction
+from skeletonllm.rendering.renderer import Renderer
 from skeletonllm.skeleton.sequence import Clip
 from skeletonllm.training.distributed import Ranks
 
@@ -205,7 +205,7 @@ class RendererClock:
 
 
 @torch.no_grad()
-def sheet_of(renderer: DrAction, clips: Sequence[Clip], titles: Sequence[str]) -> Image.Image:
+def sheet_of(renderer: Renderer, clips: Sequence[Clip], titles: Sequence[str]) -> Image.Image:
     """A contact sheet of clips, one row each."""
     rows = []
     for clip, title in zip(clips, titles, strict=True):

@@ -9,6 +9,7 @@ import torch
 from skeletonllm.data.recordings import Recording
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.training.arguments import Recipe
+from skeletonllm.training.build import stages_that_learn
 from skeletonllm.training.data import choose_recordings
 from skeletonllm.training.lora import attach_lora
 from skeletonllm.training.parts import canonical_name, learning_parameters, parameter_groups, part_of, set_trainable
@@ -154,7 +155,7 @@ def rehearse(
     recordings = [_remembering(one) for part in choose_recordings(recipe)[0] for one in part.recordings]
     if len(recordings) < settings.batch_size:
         raise ValueError(f"{len(recordings)} recordings are fewer than the batch size {settings.batch_size}")
-    (span,) = choose(schedule(recipe.stages, len(recordings) // settings.batch_size), stage)
+    (span,) = choose(schedule(stages_that_learn(recipe), len(recordings) // settings.batch_size), stage)
     model = build_without_weights(load_backbone_config(backbone), recipe.model.renderer)
     shape = shape_of(model, recipe.model.lora.rank if "lora" in span.stage.train else 0)
     order = check_order(

@@ -18,7 +18,7 @@ from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
 from skeletonllm.models.trained import MODEL_FOLDER, save_trained
 from skeletonllm.training.arguments import Recipe, recipe_from_dict
-from skeletonllm.training.build import build_model
+from skeletonllm.training.build import build_model, stages_that_learn
 from skeletonllm.training.checkpoint import (
     CHECKPOINT_FOLDER,
     Checkpoint,
@@ -117,7 +117,7 @@ class Run:
         if ranks.is_first:
             warn_of_oddities(self.recordings.in_memory_pairs())
         self.labels = labels_of(self.recordings.all_recordings())
-        self.spans = schedule(recipe.stages, len(self.recordings) // settings.batch_size)
+        self.spans = schedule(stages_that_learn(recipe), len(self.recordings) // settings.batch_size)
         self.chosen = choose(self.spans, stage)
         for span in self.chosen:  # what a later stage lacks is told before the first one begins
             self._examples(span, None)

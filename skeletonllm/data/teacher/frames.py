@@ -13,7 +13,7 @@ from skeletonllm.data.augmentation import Augmentation
 from skeletonllm.data.examples import Examples, Question
 from skeletonllm.data.mixture import Mixture
 from skeletonllm.data.recordings import Recording
-from skeletonllm.rendering.draction import DrAction
+from skeletonllm.rendering.renderer import Renderer
 from skeletonllm.rendering.video import to_bytes
 from skeletonllm.skeleton.sequence import Clip, SkeletonSequence, sample_clip
 from skeletonllm.skeleton.transforms import face_camera
@@ -73,7 +73,7 @@ class Frames:
         self,
         recordings: Mixture | Sequence[tuple[Recording, SkeletonSequence]],
         sampling: Sampling,
-        renderer: DrAction,
+        renderer: Renderer,
         image_size: int,
     ):
         self._mixture = recordings if isinstance(recordings, Mixture) else Mixture.in_memory(recordings)
@@ -116,12 +116,12 @@ class Frames:
 
 
 @torch.no_grad()
-def draw_pictures(renderer: DrAction, clip: Clip, image_size: int) -> list[bytes]:
+def draw_pictures(renderer: Renderer, clip: Clip, image_size: int) -> list[bytes]:
     """PNG files of the frames of a clip, in order."""
     return [_png(picture) for picture in to_bytes(renderer.render(clip, image_size=image_size)[0])]
 
 
-def renderer_digest(renderer: DrAction) -> str:
+def renderer_digest(renderer: Renderer) -> str:
     """sha256 of a renderer's settings and weights."""
     state = renderer.state_dict()
     return _digest([renderer.settings, list(state)], list(state.values()))

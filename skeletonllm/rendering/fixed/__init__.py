@@ -1,0 +1,1 @@
+"""Renderers that learn nothing: how the field drew skeletons before, to compare DrAction with."""
