@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": "skeletonllm.cli.evaluate",
     "baseline": "skeletonllm.cli.baseline",
     "robustness": "skeletonllm.cli.robustness",
+    "efficiency": "skeletonllm.cli.efficiency",
     "ask": "skeletonllm.cli.ask",
     "study": "skeletonllm.cli.study",
     "demo": "skeletonllm.cli.demo",
