@@ -10,7 +10,8 @@ import pytest
 from skeletonllm.data.labels import known_labels
 from skeletonllm.data.recordings import labels_of, read_all, select
 from skeletonllm.data.sources import jhmdb, load_source, utkinect
-from skeletonllm.skeleton.formats import SkeletonFormatError
+from skeletonllm.evaluation.selection import choose
+from skeletonllm.skeleton.formats import SkeletonFormatError, nw_ucla
 
 
 def test_msr_action3d_names_tell_the_action_and_odd_subjects_train(tmp_path):
@@ -137,3 +138,12 @@ def test_a_folder_without_such_files_is_refused(name, tmp_path):
 
 def test_the_words_of_every_data_set_are_known():
     assert {"clap hands", "side boxing", "kick a ball", "strum a guitar", "loosen the neck"} <= set(known_labels())
+
+
+def test_a_model_of_another_data_set_is_asked_about_shared_actions_under_its_own_names(tmp_path):
+    write_jhmdb(tmp_path / "GT_test_1.pkl", ["pick", "sit", "golf", "pick", "walk"])
+    chosen = choose("jhmdb", tmp_path, {}, "usual", nw_ucla.LABELS, split="all", shared_labels=True)
+    assert chosen.candidates == ["pick up with one hand", "walk around", "sit down"]
+    assert [one.label for one in chosen.recordings] == [
+        "pick up with one hand", "sit down", "pick up with one hand", "walk around",
+    ]  # fmt: skip
