@@ -25,10 +25,21 @@ def evaluate(
         typer.Argument(help="A trained model, or the folder of the run that made it. With --api only its renderer."),
     ] = None,
     task: Annotated[str, typer.Option(help="What is asked: a task by name.")] = "recognition",
-    data: Annotated[str, typer.Option(help="Source: synthetic, nw_ucla, utd_mhad, folder or another.")] = "synthetic",
-    root: Annotated[Path | None, typer.Option(help="Folder of the source's files.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Source: synthetic, nw_ucla, utd_mhad, folder or another. Default: that of training."),
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(help="Of a mixture that was trained on: one source, by its name in the recipe.")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Folder of the source's files. Default: as in training on the same source.")
+    ] = None,
     option: Annotated[
-        list[str] | None, typer.Option(help="KEY=VALUE of the source; VALUE in JSON. May be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="KEY=VALUE of the source; VALUE in JSON. May be repeated. Others: as in training on the same source."
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="train, test or all.")] = "test",
     protocol: Annotated[
@@ -68,16 +79,21 @@ def evaluate(
         Path | None, typer.Option("--output", "-o", help="Folder for the results. Default: beside the model.")
     ] = None,
 ) -> None:
-    """Accuracy with its interval, a table per class or kind of question, and how well it goes without seeing."""
+    """Accuracy with its interval, a table per class or kind of question, and how well it goes without seeing.
+
+    Any number of processes that see the same folder share the questions out (torchrun, srun). What was stopped goes on
+    when the command is given again.
+    """
     import os
 
     from skeletonllm.data.teacher import Caps, Endpoint
     from skeletonllm.evaluation.accuracy import Accuracy
+    from skeletonllm.evaluation.defaults import source_of_test
     from skeletonllm.evaluation.external import Asking
-    from skeletonllm.evaluation.plots import plot_confusion
-    from skeletonllm.evaluation.report import describe_accuracy
+    from skeletonllm.evaluation.ranks import Ranks
     from skeletonllm.evaluation.respondents import External, Ours, Test, blind_answers, on_device
-    from skeletonllm.evaluation.results import predictions_of, write_results
+    from skeletonllm.evaluation.results import write_results
+    from skeletonllm.evaluation.run import evaluate_shared
     from skeletonllm.evaluation.selection import choose
     from skeletonllm.models.trained import load_trained
 
@@ -87,26 +103,38 @@ def evaluate(
         raise ValueError("give the folder of a trained model, or --api and --model")
     if generalized and task != "recognition":
         raise ValueError(f"generalised zero-shot is about recognition, not about {task}")
-    trained = None if checkpoint is None else on_device(load_trained(checkpoint))
-    protocol = protocol or ("usual" if trained is None else protocol_of_training(trained.recipe, data))
+    ranks = Ranks.from_environment()
+    if api is not None and ranks.world_size > 1:
+        raise ValueError("an endpoint is asked by one process; --concurrency says how many questions are under way")
+    trained = None if checkpoint is None else on_device(load_trained(checkpoint), ranks.device)
+    source = source_of_test(
+        trained and trained.recipe, data=data, root=None if root is None else str(root),
+        options=parse_options(option or []), protocol=protocol, part=part,
+    )  # fmt: skip
     names_labels = task in ("recognition", "discrimination", "rationale")
     selection = choose(
-        data, root, parse_options(option or []), protocol, trained.labels if trained and names_labels else None,
+        source.name, source.root, source.options, source.protocol, trained.labels if trained and names_labels else None,
         split=split, where=parse_where(where or []), shared_labels=shared_labels, generalized=generalized,
+        shared_names=source.shared_names,
     )  # fmt: skip
     test = Test.about(selection, task, draws, seed)
 
     scoring = "log-likelihood" if task == "recognition" and not generate and api is None else "generation"
     marks = ["shared"] * shared_labels + ["generalized"] * generalized + ["generated"] * (generate and api is None)
-    named = [task] * (task != "recognition") + [data, *_name_of_protocol(protocol), split, *(where or []), *marks]
-    named += [plain(model)] if model else []
+    named = [task] * (task != "recognition") + [plain(part or source.name), *_name_of_protocol(source.protocol), split]
+    named += [*(where or []), *marks, *([plain(model)] if model else [])]
     folder = output or (checkpoint or Path()) / "evaluation" / "-".join(named)
     count = len(test.posed)
+    facts = dict(
+        checkpoint=None if checkpoint is None else str(checkpoint), model=model, data=source.name, part=part,
+        options=source.options, split=split, protocol=source.protocol, where=where, shared_labels=shared_labels,
+        scoring=scoring,
+    )  # fmt: skip
     if api is None:
         ours = Ours(trained, generate, batch_size)
-        answers = ours.answer(test)
+        facts["unanswered"] = 0
+        summary = evaluate_shared(ours, test, folder, facts, blind=blind, generalized=generalized, ranks=ranks)
     else:
-        ours = None
         endpoint = Endpoint(api, model, os.environ.get(key_variable))
         renderer, sample = drawing(trained)
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,17 +143,14 @@ def evaluate(
             Caps(token_cap), concurrency,
         )  # fmt: skip
         test, answers = asked.answer(test)
-    facts = dict(
-        checkpoint=None if checkpoint is None else str(checkpoint), model=model, data=data, options=option,
-        split=split, protocol=protocol, where=where, shared_labels=shared_labels, scoring=scoring,
-        unanswered=count - len(test.posed),
-    )  # fmt: skip
-    seeing_nothing = blind_answers(test, ours) if blind else {}
-    summary = write_results(folder, test, answers, seeing_nothing, facts, generalized)
+        facts["unanswered"] = count - len(test.posed)
+        seeing_nothing = blind_answers(test, None) if blind else {}
+        title = f"{source.name}, {split}"
+        summary = write_results(folder, test, answers, seeing_nothing, facts, generalized, title=title)
+    if summary is None:  # the first process tells
+        return
     if task == "recognition":
-        accuracy = Accuracy.of(predictions_of(test, answers), selection.candidates)
-        plot_confusion(accuracy, folder / "confusion.png", f"{data}, {split}: {describe_accuracy(accuracy)}")
-        print_recognition(accuracy, summary)
+        print_recognition(Accuracy.from_summary(summary), summary)
     else:
         print_task(summary)
     print_advantages(summary)
@@ -135,30 +160,49 @@ def evaluate(
 
 
 def print_recognition(accuracy: "Accuracy", summary: dict) -> None:
-    """A table of classes, then the accuracy; seen and unseen classes apart where they are told apart."""
+    """A table of classes, then the accuracy; groups of classes and of recordings apart where they are told apart."""
     from skeletonllm.evaluation.report import describe_accuracy, per_class_rows, percent
 
     print_table(per_class_rows(accuracy))
     print(f"accuracy {describe_accuracy(accuracy)}")
-    print(f"mean over labels {percent(accuracy.macro)}; chance {percent(summary['chance'])}")
+    macro = f"{percent(accuracy.macro)} ({_interval(summary['macro_interval_95'])})"
+    print(f"mean over labels {macro}; chance {percent(summary['chance'])}")
+    for count, found in summary.get("persons", {}).items():
+        told = f"{percent(found['accuracy'])} ({_interval(found['interval_95'])}), {found['count']} recordings"
+        print(f"with {count} {'person' if count == '1' else 'persons'} {told}")
+    if found := summary.get("top_k", {}).get("5"):
+        print(f"among the five likeliest {percent(found['value'])} ({_interval(found['interval_95'])})")
+    if found := summary.get("calibration"):
+        error, brier = found["expected_calibration_error"]["value"], found["brier"]["value"]
+        print(
+            f"expected calibration error {percent(error)} at a mean confidence of {percent(found['confidence'])}, ",
+            end="",
+        )
+        print(f"Brier score {brier:.3f}")
     if found := summary.get("generalized"):
-        low, high = found["harmonic_interval_95"]
         print(
             f"seen {percent(found['seen']['accuracy'])}, unseen {percent(found['unseen']['accuracy'])}, "
-            f"harmonic mean {percent(found['harmonic'])} ({100 * low:.1f} to {100 * high:.1f}, 95 % interval)"
+            f"harmonic mean {percent(found['harmonic'])} ({_interval(found['harmonic_interval_95'])})"
         )
 
 
 def print_task(summary: dict) -> None:
     """A table of kinds of question, then every metric over all of them."""
-    from skeletonllm.evaluation.report import metric_rows
+    from skeletonllm.evaluation.report import metric_rows, percent
 
     print_table(metric_rows(summary))
     for name, found in summary["metrics"].items():
         low, high = found["interval_95"]
         print(f"{name} {found['value']:.3f} ({low:.3f} to {high:.3f}, 95 % interval), {found['count']} answers")
-    for name, value in summary.get("corpus", {}).items():
-        print(f"{name} {value}" if isinstance(value, str) else f"{name} {value:.1f}")
+    for name, found in summary.get("corpus", {}).items():
+        low, high = found["interval_95"]
+        print(f"{name} {found['value']:.1f} ({low:.1f} to {high:.1f}, 95 % interval), {found['signature']}")
+    if found := summary.get("r_precision"):
+        for name in ("top_1", "top_2", "top_3"):
+            told = f"{percent(found[name]['value'])} ({_interval(found[name]['interval_95'])})"
+            print(f"R-precision, {name} of {found['pool']}: {told}; chance {percent(found[name]['chance'])}")
+    for name, why in summary.get("not_computed", {}).items():
+        print(f"{name} not computed: {why}")
 
 
 def print_advantages(summary: dict) -> None:
@@ -180,6 +224,11 @@ def drawing(trained: "Trained | None") -> "tuple[DrAction, Callable[[SkeletonSeq
     if trained is not None:
         return trained.model.renderer.eval(), trained.processor.sample
     return load_renderer(None, Backend.auto), partial(sample_clip, num_frames=FRAMES)
+
+
+def _interval(ends: list[float]) -> str:
+    """``78.5 to 88.2, 95 % interval``"""
+    return f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}, 95 % interval"
 
 
 def plain(name: str) -> str:

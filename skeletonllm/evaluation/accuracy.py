@@ -1,6 +1,6 @@
 """Recognition accuracy: predictions by log-likelihood of the candidates or by generation, and their sums."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from skeletonllm.data.recordings import Recording
 from skeletonllm.evaluation.intervals import wilson_interval
+from skeletonllm.evaluation.questions import batches_of
 from skeletonllm.evaluation.sight import Sight, blindfolded, partners
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
@@ -26,7 +27,6 @@ class Prediction:
     text: str | None = None
 
 
-@torch.no_grad()
 def predict(
     model: SkeletonLLMForConditionalGeneration,
     processor: SkeletonLLMProcessor,
@@ -56,16 +56,36 @@ def predict(
     Raises:
         ValueError: log-likelihoods that are no numbers.
     """
+    batches = tqdm(batches_of(len(recordings), batch_size), desc="evaluating", disable=not progress, leave=False)
+    predicted = predictions_by_batch(
+        model, processor, recordings, candidates, batches, generate=generate, listed=listed, sight=sight, seed=seed
+    )
+    return [prediction for predictions in predicted for prediction in predictions]
+
+
+@torch.no_grad()
+def predictions_by_batch(
+    model: SkeletonLLMForConditionalGeneration,
+    processor: SkeletonLLMProcessor,
+    recordings: Sequence[tuple[Recording, SkeletonSequence]],
+    candidates: Sequence[str],
+    batches: Iterable[range],
+    *,
+    generate: bool = False,
+    listed: bool = True,
+    sight: Sight = Sight.frames,
+    seed: int = 0,
+) -> Iterator[list[Prediction]]:
+    """As ``predict``, of some of the recordings, a batch of places at a time; each is asked for when it is due."""
     model.eval()
     prompt = build_prompt(candidates, listed)
     candidate_ids = processor.candidate_token_ids(candidates)
     others = partners([recording.id for recording, _ in recordings], seed) if sight == Sight.others else []
-    predictions = []
-    for start in tqdm(range(0, len(recordings), batch_size), desc="evaluating", disable=not progress, leave=False):
-        rows = recordings[start : start + batch_size]
+    for batch in batches:
+        rows = [recordings[place] for place in batch]
         clips = [processor.sample(sequence) for _, sequence in rows]
         inputs = processor(clips, [prompt] * len(rows))
-        seen = [processor.sample(recordings[place][1]) for place in others[start : start + batch_size]]
+        seen = [processor.sample(recordings[others[place]][1]) for place in batch] if others else []
         inputs = blindfolded(inputs, sight, model.config.image_size, seen)
         inputs = {name: value.to(model.device) for name, value in inputs.items()}
         if generate:
@@ -78,11 +98,10 @@ def predict(
             if scores.isnan().any():
                 raise ValueError("the model gives log-likelihoods that are no numbers; its weights are spoilt")
             answers = [(candidates[int(row.argmax())], row.tolist(), None) for row in scores]
-        predictions += [
+        yield [
             Prediction(recording.id, recording.label, *answer)
             for (recording, _), answer in zip(rows, answers, strict=True)
         ]
-    return predictions
 
 
 @dataclass
@@ -110,6 +129,11 @@ class Accuracy:
             said = len(candidates) if prediction.predicted is None else candidates.index(prediction.predicted)
             confusion[candidates.index(prediction.label), said] += 1
         return cls(candidates, confusion)
+
+    @classmethod
+    def from_summary(cls, summary: dict) -> "Accuracy":
+        """What ``summary`` gave, read back."""
+        return cls(list(summary["candidates"]), torch.tensor(summary["confusion"], dtype=torch.long))
 
     @property
     def count(self) -> int:
@@ -146,6 +170,9 @@ class Accuracy:
         return dict(
             accuracy=self.micro, interval_95=list(self.interval), macro_accuracy=self.macro, hits=self.hits,
             count=self.count, chance=1 / len(self.candidates), candidates=self.candidates,
-            per_class={label: dict(hits=h, count=n, accuracy=h / n) for label, (h, n) in self.per_class.items()},
+            per_class={
+                label: dict(hits=h, count=n, accuracy=h / n, interval_95=list(wilson_interval(h, n)))
+                for label, (h, n) in self.per_class.items()
+            },
             confusion=self.confusion.tolist(),
         )  # fmt: skip

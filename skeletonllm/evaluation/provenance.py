@@ -7,7 +7,7 @@ from pathlib import Path
 
 from skeletonllm import __version__
 
-LIBRARIES = ("torch", "transformers", "numpy", "sacrebleu")
+LIBRARIES = ("torch", "transformers", "numpy", "sacrebleu", "rouge-score", "bert-score")
 
 
 def provenance() -> dict:

@@ -1,7 +1,7 @@
 """The questions of a test, the same for everybody who is asked, and a model's answers to them."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -125,7 +125,11 @@ def shown(question: Posed, recordings: Sequence[tuple[Recording, SkeletonSequenc
     return sequence.slice(start, max(start + 1, stop))
 
 
-@torch.no_grad()
+def batches_of(count: int, batch_size: int) -> list[range]:
+    """Places of questions that are answered together. Who answers which batch, and when, changes no bit of them."""
+    return [range(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
+
+
 def answer_questions(
     model: SkeletonLLMForConditionalGeneration,
     processor: SkeletonLLMProcessor,
@@ -147,17 +151,44 @@ def answer_questions(
         batch_size: questions per pass.
         progress: show a bar.
     """
+    batches = tqdm(batches_of(len(posed), batch_size), desc="asking", disable=not progress, leave=False)
+    answered = answers_by_batch(model, processor, posed, recordings, batches, sight=sight, seed=seed)
+    return [text for texts in answered for text in texts]
+
+
+@torch.no_grad()
+def answers_by_batch(
+    model: SkeletonLLMForConditionalGeneration,
+    processor: SkeletonLLMProcessor,
+    posed: Sequence[Posed],
+    recordings: Sequence[tuple[Recording, SkeletonSequence]],
+    batches: Iterable[range],
+    *,
+    sight: Sight = Sight.frames,
+    seed: int = 0,
+) -> Iterator[list[str]]:
+    """Greedy answers to some of the questions, a batch of places at a time; each batch is asked for when it is due.
+
+    Args are those of ``answer_questions``; what the questions outside the batches are matters for the longest answer
+    that is waited for, and for whose frames are shown instead.
+    """
     model.eval()
     longest = max(len(processor.answer_ids(question.answer)) for question in posed) + _SPARE_TOKENS
     others = partners([question.recording for question in posed], seed) if sight == Sight.others else []
-    texts = []
-    for start in tqdm(range(0, len(posed), batch_size), desc="asking", disable=not progress, leave=False):
-        batch = posed[start : start + batch_size]
-        clips = [processor.sample(shown(question, recordings)) for question in batch]
-        inputs = processor(clips, [question.prompt for question in batch])
-        seen = [processor.sample(shown(posed[place], recordings)) for place in others[start : start + batch_size]]
+    for batch in batches:
+        inputs = seen_inputs(processor, [posed[place] for place in batch], recordings)
+        seen = [processor.sample(shown(posed[others[place]], recordings)) for place in batch] if others else []
         inputs = blindfolded(inputs, sight, model.config.image_size, seen)
         inputs = {name: value.to(model.device) for name, value in inputs.items()}
         generated = model.generate(**inputs, max_new_tokens=longest, do_sample=False)
-        texts += processor.decode(generated, inputs["input_ids"].shape[1])
-    return texts
+        yield processor.decode(generated, inputs["input_ids"].shape[1])
+
+
+def seen_inputs(
+    processor: SkeletonLLMProcessor,
+    questions: Sequence[Posed],
+    recordings: Sequence[tuple[Recording, SkeletonSequence]],
+) -> dict:
+    """What the model takes for some questions, each with what is shown with it."""
+    clips = [processor.sample(shown(question, recordings)) for question in questions]
+    return processor(clips, [question.prompt for question in questions])

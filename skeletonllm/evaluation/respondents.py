@@ -1,20 +1,21 @@
 """Who answers a test: a model of ours, an external one, or somebody who sees nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from skeletonllm.data.recordings import Recording, labels_of, read_all
 from skeletonllm.data.teacher.budget import Caps
 from skeletonllm.data.teacher.endpoint import Endpoint
-from skeletonllm.evaluation.accuracy import predict
+from skeletonllm.evaluation.accuracy import predictions_by_batch
 from skeletonllm.evaluation.blind import Prior
 from skeletonllm.evaluation.external import Asking, Inquiry, Journal, ask_all
 from skeletonllm.evaluation.grading import score
-from skeletonllm.evaluation.questions import Posed, answer_questions, pose, shown
+from skeletonllm.evaluation.questions import Posed, answers_by_batch, batches_of, pose, shown
 from skeletonllm.evaluation.selection import Selection
 from skeletonllm.evaluation.sight import Sight
 from skeletonllm.models.trained import Trained
@@ -25,6 +26,8 @@ from skeletonllm.tasks.recognition import OPEN_QUESTION
 
 # Recordings that a prior learns from; more would tell it little that is new.
 MOST_TAUGHT = 2000
+# How a model is shown nothing that belongs to the question.
+BLIND_SIGHTS = (Sight.black, Sight.others)
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,15 @@ class Answers:
     texts: list[str]
     scores: list[list[float]] | None = None
 
+    @classmethod
+    def joined(cls, batches: Iterable["Answers"]) -> "Answers":
+        """Those of several batches, one behind the other."""
+        batches = list(batches)
+        texts = [text for batch in batches for text in batch.texts]
+        if any(batch.scores is None for batch in batches):
+            return cls(texts)
+        return cls(texts, [row for batch in batches for row in batch.scores])
+
 
 @dataclass(frozen=True)
 class Ours:
@@ -93,15 +105,23 @@ class Ours:
 
     def answer(self, test: Test, sight: Sight = Sight.frames) -> Answers:
         """All answers, to what the sight shows."""
-        how = dict(sight=sight, seed=test.seed, batch_size=self.batch_size)
-        model, processor = self.trained.model, self.trained.processor
+        batches = batches_of(len(test.posed), self.batch_size)
+        return Answers.joined(self.answer_batches(test, tqdm(batches, desc="asking", leave=False), sight))
+
+    def answer_batches(self, test: Test, batches: Iterable[range], sight: Sight = Sight.frames) -> Iterator[Answers]:
+        """Answers to some of the questions, a batch of places at a time; each is asked for when it is due."""
+        model, processor, listed = self.trained.model, self.trained.processor, self.trained.listed
+        how = dict(sight=sight, seed=test.seed)
         if test.task != "recognition" or self.generate:
             posed = test.posed
-            if not self.trained.listed and test.task == "recognition":
+            if not listed and test.task == "recognition":
                 posed = [replace(question, prompt=OPEN_QUESTION) for question in posed]
-            return Answers(answer_questions(model, processor, posed, test.recordings, **how))
-        found = predict(model, processor, test.recordings, test.selection.candidates, listed=self.trained.listed, **how)
-        return Answers([prediction.predicted for prediction in found], [prediction.scores for prediction in found])
+            for texts in answers_by_batch(model, processor, posed, test.recordings, batches, **how):
+                yield Answers(texts)
+            return
+        candidates = test.selection.candidates
+        for found in predictions_by_batch(model, processor, test.recordings, candidates, batches, listed=listed, **how):
+            yield Answers([prediction.predicted for prediction in found], [prediction.scores for prediction in found])
 
 
 @dataclass(frozen=True)
@@ -159,14 +179,19 @@ def blind_answers(test: Test, ours: Ours | None) -> dict[str, list[str]]:
         ``prior``, learnt from questions about the training side of the same data, where there is one, ``black`` and
         ``others``.
     """
-    answers = {}
-    if test.selection.training:
-        prior = learn_prior(test)
-        answers["prior"] = [prior.answer(question) for question in test.posed]
+    answers = prior_answers(test)
     if ours is not None:
-        for sight in (Sight.black, Sight.others):
+        for sight in BLIND_SIGHTS:
             answers[sight.value] = ours.answer(test, sight).texts
     return answers
+
+
+def prior_answers(test: Test) -> dict[str, list[str]]:
+    """``prior``: answers from the questions' text, where there is a training side to learn them from."""
+    if not test.selection.training:
+        return {}
+    prior = learn_prior(test)
+    return {"prior": [prior.answer(question) for question in test.posed]}
 
 
 def learn_prior(test: Test) -> Prior:
@@ -181,7 +206,7 @@ def learn_prior(test: Test) -> Prior:
     return Prior(pose(read, test.task, labels, test.draws, test.seed), score)
 
 
-def on_device(trained: Trained) -> Trained:
-    """The same on a GPU if there is one."""
-    trained.model.to("cuda" if torch.cuda.is_available() else "cpu")
+def on_device(trained: Trained, device: torch.device | str | None = None) -> Trained:
+    """The same on a device, by default on a GPU if there is one."""
+    trained.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return trained

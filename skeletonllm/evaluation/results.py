@@ -1,5 +1,6 @@
 """Answers to a test, added up: every metric with its interval, by kind of question, and beside blind answers."""
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -7,17 +8,22 @@ from dataclasses import asdict
 from pathlib import Path
 
 from skeletonllm.evaluation.accuracy import Accuracy, Prediction
-from skeletonllm.evaluation.captions import corpus_scores, has_sacrebleu
-from skeletonllm.evaluation.grading import grade
+from skeletonllm.evaluation.captions import bert_scores, corpus_scores, find_bert
+from skeletonllm.evaluation.cider import cider_d
+from skeletonllm.evaluation.closed_set import count_persons, summarize_recognition
+from skeletonllm.evaluation.grading import Grade, grade
 from skeletonllm.evaluation.grading import score as score_of
 from skeletonllm.evaluation.intervals import clustered_interval
+from skeletonllm.evaluation.parts import replace_file
+from skeletonllm.evaluation.plots import plot_confusion
 from skeletonllm.evaluation.provenance import provenance
 from skeletonllm.evaluation.questions import Posed
 from skeletonllm.evaluation.respondents import Answers, Test
+from skeletonllm.evaluation.retrieval import Found, r_precision
 from skeletonllm.evaluation.zero_shot import GeneralizedAccuracy
 from skeletonllm.tasks.recognition import parse_answer
 
-PREDICTIONS_FILE, SUMMARY_FILE = "predictions.jsonl", "summary.json"
+PREDICTIONS_FILE, SUMMARY_FILE, CONFUSION_FILE = "predictions.jsonl", "summary.json", "confusion.png"
 
 
 def write_results(
@@ -27,8 +33,13 @@ def write_results(
     blind: Mapping[str, Sequence[str]],
     facts: Mapping,
     generalized: bool = False,
+    *,
+    retrieval: Sequence[Found] | None = None,
+    title: str | None = None,
 ) -> dict:
     """Write ``predictions.jsonl``, a line per question, and ``summary.json``, whose content is returned.
+
+    The summary is written last and as a whole: where it is, everything is.
 
     Args:
         folder: made if need be.
@@ -36,27 +47,37 @@ def write_results(
         blind: as of ``compare``.
         facts: whatever else the summary shall say of how the results came about; JSON-able.
         generalized: count seen and unseen classes apart.
+        retrieval: what a model found among captions.
+        title: of ``confusion.png``, which recognition has besides if this is given.
     """
     folder.mkdir(parents=True, exist_ok=True)
     posed, texts = test.posed, answers.texts
     summary = {**facts, "task": test.task, "seed": test.seed, "draws": test.draws}
     if test.task == "recognition":
         predictions = predictions_of(test, answers)
-        accuracy = Accuracy.of(predictions, test.selection.candidates)
-        summary |= accuracy.summary()
+        candidates = test.selection.candidates
+        persons = [count_persons(test.recordings[question.place][1]) for question in posed]
+        summary |= summarize_recognition(predictions, candidates, persons, test.seed)
         if generalized:
-            of_all = GeneralizedAccuracy.of(predictions, test.selection.candidates, test.selection.unseen)
+            of_all = GeneralizedAccuracy.of(predictions, candidates, test.selection.unseen)
             summary["generalized"] = of_all.summary(test.seed)
         rows = [asdict(prediction) for prediction in predictions]
+        if title is not None:
+            accuracy = Accuracy.of(predictions, candidates)
+            told = f"{title}: {accuracy.micro:.1%}, {accuracy.hits} of {accuracy.count}"
+            plot_confusion(accuracy, folder / CONFUSION_FILE, told)
     else:
-        summary |= summarize(posed, texts, test.seed)
-        rows = [{**asdict(q), "text": text, **grade(q, text)} for q, text in zip(posed, texts, strict=True)]
+        grades = grade_all(posed, texts)
+        summary |= summarize(posed, texts, test.seed, grades)
+        rows = [{**asdict(q), "text": text, **found} for q, text, found in zip(posed, texts, grades, strict=True)]
+    if retrieval is not None:
+        summary["r_precision"] = r_precision(retrieval, test.seed)
     if blind:
         summary["blind"] = compare(posed, texts, blind, test.seed)
-    summary |= provenance()
-    with (folder / PREDICTIONS_FILE).open("w") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
-    (folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=1))
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    summary |= {"predictions_sha256": hashlib.sha256(lines.encode()).hexdigest(), **provenance()}
+    replace_file(folder / PREDICTIONS_FILE, lines)
+    replace_file(folder / SUMMARY_FILE, json.dumps(summary, indent=1))
     return summary
 
 
@@ -72,24 +93,46 @@ def predictions_of(test: Test, answers: Answers) -> list[Prediction]:
     ]  # fmt: skip
 
 
-def summarize(posed: Sequence[Posed], texts: Sequence[str], seed: int = 0) -> dict:
+def grade_all(posed: Sequence[Posed], texts: Sequence[str]) -> list[Grade]:
+    """What each answer is worth; for captions with ``cider_d``, and ``bert_score`` if its weights are there."""
+    grades = [grade(question, text) for question, text in zip(posed, texts, strict=True)]
+    if posed and posed[0].task == "captioning":
+        references = references_of(posed)
+        further = {"cider_d": cider_d(texts, references)}
+        if isinstance(weights := find_bert(), Path):
+            further["bert_score"] = bert_scores(texts, references, weights)
+        for name, values in further.items():
+            grades = [{**found, name: value} for found, value in zip(grades, values, strict=True)]
+    return grades
+
+
+def references_of(posed: Sequence[Posed]) -> list[Sequence[str]]:
+    """For each question all answers that are right."""
+    return [question.references or (question.answer,) for question in posed]
+
+
+def summarize(
+    posed: Sequence[Posed], texts: Sequence[str], seed: int = 0, grades: Sequence[Grade] | None = None
+) -> dict:
     """All metrics over all questions, and over those of each kind where there are several.
 
     Args:
         posed: the questions.
         texts: an answer to each.
         seed: of the bootstrap.
+        grades: of the answers, if they are known.
 
     Returns:
         ``metrics``: name -> ``value``, ``interval_95``, ``count``; intervals are of the bootstrap over recordings.
-        ``kinds``: kind -> the same. Captions have ``corpus`` besides if sacrebleu is installed.
+        ``kinds``: kind -> the same. Captions have ``corpus`` besides, as of ``corpus_scores``, and ``not_computed``:
+        name of a metric -> why.
     """
     if not posed or len(posed) != len(texts):
         raise ValueError(f"{len(texts)} answers to {len(posed)} questions")
     kinds: dict[str, list[int]] = defaultdict(list)
     for place, question in enumerate(posed):
         kinds[question.kind].append(place)
-    grades = [grade(question, text) for question, text in zip(posed, texts, strict=True)]
+    grades = grade_all(posed, texts) if grades is None else grades
     summary = {
         "questions": len(posed),
         "recordings": len({question.recording for question in posed}),
@@ -97,8 +140,10 @@ def summarize(posed: Sequence[Posed], texts: Sequence[str], seed: int = 0) -> di
     }
     if len(kinds) > 1:
         summary["kinds"] = {kind: _metrics(places, posed, grades, seed) for kind, places in sorted(kinds.items())}
-    if posed[0].task == "captioning" and has_sacrebleu():
-        summary["corpus"] = corpus_scores(texts, [question.references or (question.answer,) for question in posed])
+    if posed[0].task == "captioning":
+        summary["corpus"] = corpus_scores(texts, references_of(posed))
+        if isinstance(why := find_bert(), str):
+            summary["not_computed"] = {"bert_score": why}
     return summary
 
 

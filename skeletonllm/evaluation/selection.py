@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from skeletonllm.data.labels import translate_labels
+from skeletonllm.data.labels import shared_name, translate_labels
 from skeletonllm.data.recordings import Recording, labels_of, select
 from skeletonllm.data.sources import load_source
 from skeletonllm.data.splits import load_split
@@ -38,6 +38,7 @@ def choose(
     where: Mapping[str, list[int]] | None = None,
     shared_labels: bool = False,
     generalized: bool = False,
+    shared_names: bool = False,
 ) -> Selection:
     """Recordings and candidates of a test.
 
@@ -48,13 +49,17 @@ def choose(
         split, where: as of ``select``.
         shared_labels: ask about the actions alone that the source shares with ``known``, under the names there.
         generalized: test seen and unseen classes together, each offered beside the other.
+        shared_names: call actions what they are called across data sets, as a mixture of sources does.
 
     Raises:
         ValueError: nothing is left, labels that the model does not know, or a protocol without unseen classes.
     """
     parted = load_split(protocol)
     listed = parted.assign(load_source(source, root, **options))
-    unseen = sorted({recording.label for recording in listed if parted.is_unseen(recording)})
+    is_unseen = {recording.id for recording in listed if parted.is_unseen(recording)}
+    if shared_names:
+        listed = [replace(recording, label=shared_name(recording.label)) for recording in listed]
+    unseen = sorted({recording.label for recording in listed if recording.id in is_unseen})
     training = [recording for recording in listed if recording.split == "train"]
     if generalized:
         if not unseen or split != "test" or shared_labels:
