@@ -133,7 +133,7 @@ class SkeletonLLMForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     def render(self, clips: ClipBatch) -> torch.Tensor:
         """Draw clips: (B, N, 3, S, S) float32 in [0, 1] with S the config's image size."""
-        device = next(self.renderer.parameters()).device
+        device = self.renderer.device
         with torch.autocast(device.type, enabled=False):
             return self.renderer.render(clips, image_size=self.config.image_size)
 

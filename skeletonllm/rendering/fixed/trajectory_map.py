@@ -17,9 +17,9 @@ from skeletonllm.skeleton.topology import SIDES
 
 SAMPLES_PER_STEP = 16  # Gaussians along the path of a joint between two frames
 FIRST_HUE = 2 / 3  # blue, as the published colours begin; they end with red
-LIGHT, DARK = 1.0, 0.45  # greys of the first and of the last frame
+LIGHT, DARK = 1.0, 0.55  # greys of the first and of the last frame
 # Saturation and brightness of what rests, where the fastest of the clip has 1.
-SLOW = 0.4
+SLOW = 0.5
 # Clips in which nothing is faster are measured by this, m/s: noise is no motion.
 SLOWEST_SCALE = 0.5
 
