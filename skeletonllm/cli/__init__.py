@@ -24,6 +24,7 @@ COMMANDS = {
     "efficiency": "skeletonllm.cli.efficiency",
     "ask": "skeletonllm.cli.ask",
     "study": "skeletonllm.cli.study",
+    "report": "skeletonllm.cli.report",
     "demo": "skeletonllm.cli.demo",
     "doctor": "skeletonllm.cli.doctor",
 }
