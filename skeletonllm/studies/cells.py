@@ -5,23 +5,27 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
-from skeletonllm.evaluation.respondents import Ours, Test
+from skeletonllm.data.mixture import Mixture
+from skeletonllm.data.recordings import read_all
+from skeletonllm.evaluation.baselines.learning import Learning, answer, one_topology, train_st_gcn
+from skeletonllm.evaluation.baselines.st_gcn import load_st_gcn, save_st_gcn
+from skeletonllm.evaluation.respondents import Answers, Ours, Test, on_device
 from skeletonllm.evaluation.results import SUMMARY_FILE, write_results
 from skeletonllm.evaluation.selection import choose
 from skeletonllm.models.trained import find_trained, load_trained
 from skeletonllm.studies.spec import Study, folder_name
 from skeletonllm.training.arguments import Recipe, load_recipe
+from skeletonllm.training.data import choose_recordings
 from skeletonllm.training.run import train
 
 EVALUATION_FOLDER = "evaluation"
 FOUNDATION_FOLDER = "foundations"
+NETWORK_FILE = "st_gcn.safetensors"
 RECIPE_DIGITS = 8
 WAIT_SECONDS = 2.0
 
@@ -53,7 +57,8 @@ class Cell:
     @property
     def missing(self) -> list[str]:
         """Tests without results."""
-        return [name for name in self.study.tests if not (self.result(name) / SUMMARY_FILE).is_file()]
+        wanted = self.study.variants[self.variant].tests or self.study.tests
+        return [name for name in wanted if not (self.result(name) / SUMMARY_FILE).is_file()]
 
     def recipe(self) -> Recipe:
         """What it is trained by."""
@@ -82,20 +87,37 @@ class Cell:
             if (foundation := self.foundation()) is not None:
                 _train_once(*reversed(foundation))
             train(self.recipe(), self.folder, resume=True)
-        trained = load_trained(self.folder)
-        trained.model.to("cuda" if torch.cuda.is_available() else "cpu")
+        trained = on_device(load_trained(self.folder))
+        self._examine(trained.labels, Ours(trained).answer)
+
+    def _run_network(self) -> None:
+        """The same with the classical network, which takes nothing but the data from the recipe."""
+        path = self.folder / NETWORK_FILE
+        if not path.is_file():
+            chosen, _ = choose_recordings(self.recipe())
+            read = read_all(Mixture(chosen).all_recordings(), progress="reading")
+            learning = Learning(**self.study.variants[self.variant].options)
+            network = train_st_gcn(one_topology(read), self.seed, learning, progress=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_st_gcn(network, path)
+        network = load_st_gcn(path)
+
+        def answers(test: Test) -> Answers:
+            return answer(network, replace(test, recordings=one_topology(test.recordings, network.topology)))
+
+        self._examine(network.labels, answers)
+
+    def _examine(self, labels: list[str], answers: Callable[[Test], Answers]) -> None:
+        """Put whoever knows the labels to every test that has no results yet."""
         for name in self.missing:
             examination = self.study.tests[name]
             selection = choose(
-                examination.data, examination.root, examination.options, examination.protocol, trained.labels,
+                examination.data, examination.root, examination.options, examination.protocol, labels,
                 split=examination.split, where=examination.where, shared_labels=examination.shared_labels,
             )  # fmt: skip
             test = Test.about(selection, "recognition")
             facts = dict(checkpoint=str(self.folder), **vars(examination), scoring="log-likelihood")
-            write_results(self.result(name), test, Ours(trained).answer(test), {}, facts)
-
-    def _run_network(self) -> None:
-        raise NotImplementedError
+            write_results(self.result(name), test, answers(test), {}, facts)
 
 
 def _train_once(recipe: Recipe, folder: Path) -> None:

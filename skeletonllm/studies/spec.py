@@ -22,12 +22,16 @@ class Variant:
         recipe: another one than the study's.
         foundation: whether it begins with the study's foundation, if there is one.
         program: None for a run of ``skeletonllm train``, or ``st_gcn``, the classical skeleton network.
+        tests: names of those that it is put to; empty: all.
+        options: of that network's training, see ``skeletonllm.evaluation.baselines.learning.Learning``.
     """
 
     changes: list = field(default_factory=list)
     recipe: str | None = None
     foundation: bool = True
     program: str | None = None
+    tests: list = field(default_factory=list)
+    options: dict = field(default_factory=dict)
 
     def __post_init__(self):
         if self.program not in (None, SKELETON_NETWORK):
@@ -88,6 +92,9 @@ class Study:
             raise ValueError("a study has variants, tests and seeds")
         if wrong := [seed for seed in self.seeds if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0]:
             raise ValueError(f"seeds: found {wrong[0]!r}, expected whole numbers from 0")
+        for name, variant in self.variants.items():
+            if unknown := [test for test in variant.tests if test not in self.tests]:
+                raise ValueError(f"variants: {name}: no test {unknown[0]!r}; there are {', '.join(self.tests)}")
         if len(folders := {folder_name(name) for name in self.variants}) < len(self.variants):
             raise ValueError(f"variants: two of them would share a folder; folders are {', '.join(sorted(folders))}")
 
