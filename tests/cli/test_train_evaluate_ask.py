@@ -1,5 +1,6 @@
 """The whole way by commands: train a minute model, evaluate it, ask it."""
 
+import hashlib
 import json
 import re
 
@@ -118,7 +119,10 @@ def test_stages_are_trained_one_by_one_or_taken_from_another_run(run, recipe, tr
 
 
 def test_evaluation_on_shared_labels_counts_every_recording_once(run, trained):
-    code, printed, _ = run("evaluate", trained, "--shared-labels", "--where", "performer=100001")
+    wish = ("--option", "test_performers=2", "--option", 'topologies=["kinect_v2", "smpl_22", "coco_17"]')
+    code, printed, _ = run(
+        "evaluate", trained, "--shared-labels", "--where", "performer=100001", *wish, "--option", "labels=null"
+    )
     folder = trained / "evaluation" / "synthetic-test-performer=100001-shared"
     assert code == 0 and f"written to {folder}" in printed.replace("\n", "")
     summary = json.loads((folder / "summary.json").read_text())
@@ -132,6 +136,35 @@ def test_evaluation_on_shared_labels_counts_every_recording_once(run, trained):
     assert re.search(r"accuracy \d+\.\d % \(\d+\.\d to \d+\.\d, 95 % interval\), \d of 9", printed)
     assert "chance 33.3 %" in printed
     assert min(Image.open(folder / "confusion.png").size) > 200
+
+
+def test_a_model_is_tested_on_what_it_was_trained_on_unless_something_else_is_said(run, trained, tmp_path):
+    assert run("evaluate", trained, "-o", tmp_path)[0] == 0
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    # One test performer and one topology, as in the recipe; the source's own defaults are twenty and three.
+    assert summary["count"] == 3 and summary["data"] == "synthetic" and summary["training_seed"] == 0
+    assert summary["options"]["topologies"] == ["coco_17"] and summary["options"]["labels"] == LABELS
+    assert set(summary["calibration"]) >= {"expected_calibration_error", "brier", "reliability"}
+    low, high = summary["macro_interval_95"]
+    assert low <= summary["macro_accuracy"] <= high
+    written = (tmp_path / "predictions.jsonl").read_bytes()
+    assert summary["predictions_sha256"] == hashlib.sha256(written).hexdigest()
+
+
+def test_one_part_of_a_mixture_is_tested_under_its_names(run, recipe, tmp_path):
+    options = "{labels: [walk, squat], performers: 2, test_performers: 1, topologies: [coco_17]}"
+    write(tmp_path / "data" / "train" / "walking" / "0.npz", "walk", 1)
+    write(tmp_path / "data" / "test" / "walking" / "1.npz", "walk", 2)
+    parts = f"real: {{source: folder, root: {tmp_path / 'data'}}}, made: {{source: synthetic, options: {options}}}"
+    changes = ("data.options={}", f"data.mixture={{{parts}}}", "stages.scratch.epochs=1", "optimization.batch_size=2")
+    assert run("train", "--recipe", recipe, "-o", tmp_path / "run", *changes)[0] == 0
+    code, _, said = run("evaluate", tmp_path / "run")
+    assert code == 2 and "choose one of its parts with --part (real, made)" in said
+    code, printed, said = run("evaluate", tmp_path / "run", "--part", "real")
+    assert code == 0, said
+    summary = json.loads((tmp_path / "run" / "evaluation" / "real-test" / "summary.json").read_text())
+    assert summary["candidates"] == ["squat", "walk"] and list(summary["per_class"]) == ["walk"]  # not "walking"
+    assert summary["part"] == "real" and summary["count"] == 1
 
 
 def test_evaluation_by_generation_on_a_folder_of_files(run, trained, tmp_path):

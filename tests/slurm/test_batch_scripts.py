@@ -196,6 +196,22 @@ def test_a_cache_that_belongs_to_someone_else_is_not_used(cluster, submit, progr
     assert not told(tmp_path, number)
 
 
+def test_an_evaluation_is_shared_out_over_the_nodes_and_goes_on_without_those_that_fail(
+    cluster, submit, program, tmp_path
+):
+    program("skeletonllm", TELL + "sys.exit(int(os.environ['RANK'] == '1'))")
+    path = f"{tmp_path}:{cluster.environment['PATH']}"
+
+    job = submit("--ntasks-per-node=2", EVALUATE, "runs/all", "--output", "two words", PATH=path)
+
+    assert cluster.ended(job, 30)["ExitCode"] == "1:0"
+    found = told(tmp_path, job)
+    assert [facts["RANK"] for facts in found] == ["0", "1", "2", "3"]
+    assert {facts["WORLD_SIZE"] for facts in found} == {"4"}
+    assert {facts["LOCAL_RANK"] for facts in found} == {"0", "1"}
+    assert {tuple(facts["arguments"]) for facts in found} == {("evaluate", "runs/all", "--output", "two words")}
+
+
 def test_each_task_of_an_array_has_its_arguments_and_its_log(cluster, program, tmp_path):
     program("skeletonllm", "print('called with', *sys.argv[1:])")
 
