@@ -158,7 +158,7 @@ def _build(kind: type, content: Any, place: str) -> Any:
     values = {}
     for key, value in content.items():
         within = f"{place}: {key}"
-        if key in ("variants", "tests"):
+        if kind is Study and key in ("variants", "tests"):
             part = Variant if key == "variants" else Examination
             if not isinstance(value, Mapping):
                 raise ValueError(f"{within}: found {value!r}, expected names with their keys and values")
