@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from skeletonllm.cli import main
 from skeletonllm.data.augmentation import Augmentation
@@ -143,6 +144,9 @@ def test_a_saved_network_answers_as_before(embedded, tmp_path):
     (tmp_path / "text").write_text("not this")
     with pytest.raises(ValueError, match="text: not an ST-GCN"):
         load_st_gcn(tmp_path / "text")
+    save_file({"weight": torch.zeros(1)}, tmp_path / "header", {"st_gcn": "{"})
+    with pytest.raises(ValueError, match="header: not an ST-GCN"):
+        load_st_gcn(tmp_path / "header")
     with pytest.raises(FileNotFoundError):
         load_st_gcn(tmp_path / "nothing")
 

@@ -197,6 +197,6 @@ def load_st_gcn(path: Path) -> StGcn:
             sizes = {**facts["sizes"], "channels": tuple(facts["sizes"]["channels"])}
             network = StGcn(read_topology(facts["topology"]), facts["labels"], Sizes(**sizes))
             network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118, no dict
-    except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path}: not an ST-GCN of this project: {error}") from error
     return network.eval()
