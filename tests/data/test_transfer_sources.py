@@ -1,15 +1,13 @@
 """The data sets that other data sets are tested on: what their files' names and contents tell."""
 
 import pickle
-import shutil
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from skeletonllm.data.labels import known_labels
 from skeletonllm.data.recordings import labels_of, read_all, select
-from skeletonllm.data.sources import jhmdb, load_source, utkinect
+from skeletonllm.data.sources import jhmdb, load_source
 from skeletonllm.evaluation.selection import choose
 from skeletonllm.skeleton.formats import SkeletonFormatError, nw_ucla
 
@@ -124,20 +122,11 @@ def test_real_gtu_people_who_stand_on_the_sandal_sit_down_on_a_chair(shared):
         assert np.ptp(pelvis[:, 1]) > 0.2 and np.ptp(pelvis[:, 2]) > 0.2, recording.id
 
 
-def test_utkinect_has_ten_labels(shared, tmp_path):
-    shutil.copytree(shared / "data" / "utkinect", tmp_path / "ut")
-    assert set(labels_of(load_source("utkinect", tmp_path / "ut"))) == set(utkinect.LABELS)
-
-
 @pytest.mark.parametrize("name", ["msr_action3d", "gtu", "jhmdb", "penn_action"])
 def test_a_folder_without_such_files_is_refused(name, tmp_path):
     (tmp_path / "notes.txt").write_text("nothing here")
     with pytest.raises(ValueError, match=f"{name}: no recordings in"):
         load_source(name, tmp_path)
-
-
-def test_the_words_of_every_data_set_are_known():
-    assert {"clap hands", "side boxing", "kick a ball", "strum a guitar", "loosen the neck"} <= set(known_labels())
 
 
 def test_a_model_of_another_data_set_is_asked_about_shared_actions_under_its_own_names(tmp_path):

@@ -10,9 +10,6 @@ from skeletonllm.skeleton.formats.utkinect import read_with_segments
 from skeletonllm.skeleton.segment import Segment
 from skeletonllm.skeleton.sequence import SkeletonSequence
 
-LABELS = (
-    "walk", "sit down", "stand up", "pick up", "carry", "throw", "push", "pull", "wave hands", "clap hands",
-)  # fmt: skip
 LABEL = "several actions"
 _NAME = r"joints_s(?P<performer>\d+)_e(?P<trial>\d+)\.txt"
 
