@@ -11,7 +11,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from skeletonllm.evaluation.accuracy import Accuracy, Prediction
+from skeletonllm.evaluation.closed_set import summarize_recognition
 from skeletonllm.evaluation.published import PUBLISHED, published_on
+from skeletonllm.evaluation.questions import Posed
 from skeletonllm.evaluation.report import finding
 from skeletonllm.evaluation.report.charts import Line, line_chart, ticks
 from skeletonllm.evaluation.report.drawings import moved, read_renderers
@@ -19,6 +21,7 @@ from skeletonllm.evaluation.report.evaluations import tests_of as by_test
 from skeletonllm.evaluation.report.finding import find
 from skeletonllm.evaluation.report.page import write_report
 from skeletonllm.evaluation.report.training import smoothed
+from skeletonllm.evaluation.results import compare, summarize
 from skeletonllm.rendering.draction import DrAction
 
 NASTY = '<script>alert("&")</script>'
@@ -105,7 +108,11 @@ def test_whatever_files_say_is_text_and_never_markup(tmp_path):
     row = dict(level=0, unit=NASTY, name=NASTY, accuracy=0.5, interval_95=[0.4, 0.6], drop=0.0,
                drop_interval_95=[0.0, 0.1], count=3)  # fmt: skip
     (run / "robustness.json").write_text(json.dumps(dict(models={NASTY: {NASTY: [row, {**row, "level": 1}]}})))
-    (run / "efficiency.json").write_text(json.dumps({NASTY: {NASTY: {NASTY: NASTY}}, "plain": NASTY}))
+    part = dict(seconds_p50=0.1, seconds_p95=0.2, flops=None, peak_bytes=3)
+    device = dict(tokens=dict(visual=1, text=NASTY, answer=3), parts={NASTY: part}, repeats=1, dtype=NASTY, threads=1,
+                  device=NASTY)  # fmt: skip
+    efficiency = dict(checkpoint=NASTY, parameters={NASTY: 5}, devices={"cpu": {**device, "whole_pictures": device}})
+    (run / "efficiency.json").write_text(json.dumps(efficiency))
     page = page_of(run)
     assert len([tag for tag, _ in page.tags if tag == "script"]) == 1  # the page's own
     assert page.text.count(NASTY) > 20
@@ -173,8 +180,72 @@ def test_what_is_missing_or_damaged_is_named_and_the_rest_is_shown(tmp_path):
     assert "stage look, after step 3" in page.text  # of the whole run
 
 
-@pytest.mark.parametrize("value", [None, [], {}, "x", -1, float("nan")], ids=repr)
-@pytest.mark.parametrize("key", ["accuracy", "interval_95", "confusion", "candidates", "task", "blind", "versions"])
+def test_what_evaluate_says_of_recognition_is_all_shown(tmp_path):
+    scores = [[-0.1, -2.0, -3.0], [-0.2, -1.0, -3.0], [-3.0, -2.0, -0.1], [-3.0, -0.5, -0.6]]
+    predictions = [Prediction(f"r{n}", *pair, each) for n, (pair, each) in enumerate(zip(SAID, scores, strict=True))]
+    summary = summarize_recognition(predictions, LABELS, persons=[1, 1, 2, 2])
+    run = write_run(tmp_path / "run")
+    write_evaluation(run / "evaluation" / "all", SAID, **summary)
+    text = " ".join(page_of(run).text.split())
+    error = summary["calibration"]["expected_calibration_error"]["value"]
+    for told in (
+        "right one the likeliest 50.0 %", "recordings of 1 person 50.0 %", "recordings of 2 persons 50.0 %",
+        f"expected calibration error {error:.3f}", "clap 0.0 % 0 of 1 bow (1)", "mean over labels 50.0 %",
+        "walk, answered clap: 1 of 2",
+    ):  # fmt: skip
+        assert told in text, told
+
+
+def test_what_evaluate_says_of_questions_is_all_shown(tmp_path):
+    posed = [Posed(f"q{n}", f"r{n}", n, "questions", kind, "Where?", "left", ("left", "right"))
+             for n, kind in enumerate(["side", "side", "speed"])]  # fmt: skip
+    said, blind = ["left", "right", "left"], ["right", "right", "right"]
+    summary = summarize(posed, said) | dict(task="questions", data="synthetic", split="test")
+    summary["blind"] = compare(posed, said, {"prior": blind})
+    folder = write_run(tmp_path / "run") / "evaluation" / "questions"
+    folder.mkdir(parents=True)
+    (folder / "summary.json").write_text(json.dumps(summary))
+    rows = [dict(id=q.id, prompt=q.prompt, answer=q.answer, text=text) for q, text in zip(posed, said, strict=True)]
+    (folder / "predictions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = " ".join(page_of(tmp_path / "run").text.split())
+    for told in ("side 2 50.0 %", "speed 1 100.0 %", "66.7 points above prior", "q1 Where? left right"):
+        assert told in text, told
+
+
+def test_a_study_shows_means_seeds_leads_and_what_is_missing(tmp_path):
+    def figure(value, **more):
+        interval = [value - 0.05, value + 0.05]
+        return dict(accuracy=dict(value=value, interval_95=interval, seeds=[value, value]), count=7, chance=0.1, **more)
+
+    lead = dict(value=0.2, interval_95=[0.1, 0.3])
+    variants = {"learnt": {"view 3": figure(0.8)}, "fixed": {"view 3": figure(0.6, lead=lead)}, "third": {}}
+    content = dict(study="renderers", description="why", variants=variants, missing=["third/seed-0"])
+    (tmp_path / "table.json").write_text(json.dumps(content))
+    text = " ".join(page_of(tmp_path).text.split())
+    for told in ("learnt 80.0 % 75.0 to 85.0 80.0, 80.0 –", "+20.0 (+10.0 to +30.0)", "third – – – –",
+                 "1 cells have no result yet third/seed-0", "view 3, 7 recordings"):  # fmt: skip
+        assert told in text, told
+
+
+def test_robustness_is_drawn_over_levels_and_kinds_are_listed(tmp_path):
+    def row(level, accuracy, name=None):
+        return dict(level=level, name=name, unit="cm", accuracy=accuracy, interval_95=[accuracy - 0.1, accuracy + 0.1],
+                    drop=0.8 - accuracy, drop_interval_95=[0.0, 0.2], hits=1, count=9)  # fmt: skip
+
+    noise = [row(0, 0.8, "as it is"), row(2, 0.7), row(5, 0.4)]
+    hidden = [row(0, 0.8, "as it is"), row(1, 0.6, "an arm")]
+    models = {name: dict(noise=noise, occlusion=hidden) for name in ("ours", "theirs")}
+    (tmp_path / "robustness.json").write_text(json.dumps(dict(models=models, chance=0.1)))
+    page = page_of(tmp_path)
+    text = " ".join(page.text.split())
+    assert "noise 5 cm ours 40.0 % 30.0 to 50.0 +40.0" in text and "an arm, theirs" in text
+    lines = [attributes["points"].split() for tag, attributes in page.tags if tag == "polyline"]
+    assert [len(points) for points in lines] == [3, 3]  # a curve per model of noise; occlusion has no order
+    assert "64.72" in text and "63.83" in text  # SkeletonLLM's own, as theirs
+
+
+@pytest.mark.parametrize("value", [None, [], "x", float("nan")], ids=repr)
+@pytest.mark.parametrize("key", ["accuracy", "interval_95", "confusion", "blind", "versions"])
 def test_a_summary_with_a_value_of_another_kind_never_ends_a_report(tmp_path, key, value):
     run = write_run(tmp_path / "run")
     write_evaluation(run / "evaluation" / "all", SAID, **{key: value})

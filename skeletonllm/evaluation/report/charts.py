@@ -10,7 +10,7 @@ from skeletonllm.evaluation.report.html import joined, markup
 
 COLORS = 8  # of the style, --c0 and so on; further series repeat them with dashes
 WIDTH, HEIGHT = 360, 210
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 10, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 10, 34
 
 
 @dataclass(frozen=True)
@@ -103,11 +103,12 @@ def line_chart(
     for x in ticks(left, right):
         if not whole or float(x).is_integer():
             parts.append(_text(across(x), HEIGHT - _BOTTOM + 14, f"{x:g}", "middle"))
-    for x, name in marks:
+    for place, (x, name) in enumerate(marks):
         if left <= x <= right:
             parts.append(_segment("axis", across(x), _TOP, across(x), HEIGHT - _BOTTOM, dashed=True))
             near = across(x) > 0.7 * WIDTH
-            parts.append(_text(across(x) + (-3 if near else 3), _TOP + 9, name, "end" if near else "start", faint=True))
+            y = _TOP + 9 + 12 * (place % 3)  # names of short stages stand below each other
+            parts.append(_text(across(x) + (-3 if near else 3), y, name, "end" if near else "start", faint=True))
     if level is not None:
         parts.append(_segment("axis", _LEFT, down(level[0]), WIDTH - _RIGHT, down(level[0]), dashed=True))
         parts.append(_text(WIDTH - _RIGHT, down(level[0]) - 3, level[1], "end", faint=True))

@@ -1,4 +1,4 @@
-"""What models answered: every test with all who took it side by side, and what each got wrong."""
+"""What models answered: every test with all who took it side by side."""
 
 import hashlib
 import json
@@ -6,21 +6,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
 from markupsafe import Markup
 
-from skeletonllm.evaluation.accuracy import Accuracy
 from skeletonllm.evaluation.published import Published, published_on
-from skeletonllm.evaluation.report.charts import (
-    Interval,
-    confusion_matrix,
-    interval_plot,
-    legend,
-    reliability_diagram,
-)
+from skeletonllm.evaluation.report.answers import question_details, recognition_details
+from skeletonllm.evaluation.report.charts import Interval, interval_plot
 from skeletonllm.evaluation.report.finding import Evaluation
-from skeletonllm.evaluation.report.html import details, heading, joined, markup, panels, paragraph, table, warning
-from skeletonllm.evaluation.report.tables import describe_advantage, metric_rows, per_class_rows, percent
+from skeletonllm.evaluation.report.html import details, heading, joined, panels, paragraph, table, warning
+from skeletonllm.evaluation.report.tables import percent
 
 # Whatever of a summary changes what was asked. Two results compare only if all of it is the same.
 ASKED = (
@@ -36,7 +29,6 @@ ASKED = (
     "draws",
     "candidates",
 )
-EXAMPLES = 8  # answers that are shown of each evaluation
 
 
 @dataclass
@@ -136,7 +128,7 @@ def test_part(test: Taken, everybody: Sequence[str]) -> Markup:
     parts = [paragraph(told), table([head, *rows]), panels([interval_plot(intervals, chance)])]
     parts.append(published_part(published_on(test.summary.get("data"), test.summary.get("protocol"))))
     for each in test.results:
-        detail = (_recognition_details if recognition else _question_details)(each)
+        detail = (recognition_details if recognition else question_details)(each)
         parts.append(details(f"more of {_who(each, test)}", detail))
     return joined(parts)
 
@@ -167,90 +159,6 @@ def _answered(each: Evaluation) -> tuple[list[str], tuple[float, float, float]]:
 def _commit(summary: Mapping) -> str:
     commit = str(summary.get("commit") or "–")
     return commit[:9] + "+" * (len(commit) > 9 and commit.endswith("+"))
-
-
-def _recognition_details(each: Evaluation) -> Markup:
-    s = each.summary
-    accuracy = Accuracy(list(s["candidates"]), torch.tensor(s["confusion"]))
-    low, high = s.get("macro_interval_95", (None, None))
-    parts = []
-    if low is not None:
-        parts.append(paragraph(f"mean over labels, 95 % interval: {100 * low:.1f} to {100 * high:.1f}"))
-    parts += [*_scalars(s, ("top_5", "top_k", "persons", "generalized"))]
-    parts += [heading("By label", 4), table(per_class_rows(accuracy), sortable=True)]
-    counts, columns = accuracy.confusion.tolist(), [*accuracy.candidates, "(no label)"]
-    if not any(row[-1] for row in counts):
-        counts, columns = [row[:-1] for row in counts], columns[:-1]
-    parts += [
-        heading("Confusions: rows true, columns answered", 4),
-        confusion_matrix(counts, accuracy.candidates, columns),
-    ]
-    if found := s.get("calibration"):
-        error, brier = found["expected_calibration_error"]["value"], found["brier"]["value"]
-        parts.append(heading("Calibration", 4))
-        parts.append(paragraph(f"expected calibration error {error:.3f}, Brier score {brier:.3f}"))
-        parts.append(panels([reliability_diagram(found["reliability"])]))
-    return joined([*parts, _blind(s, "recognition"), _examples(each)])
-
-
-def _scalars(summary: Mapping, keys: Sequence[str]) -> list[Markup]:
-    """Further results in the form that the summary has them in."""
-    return [
-        details(key.replace("_", " "), markup("<pre>{}</pre>", json.dumps(summary[key], indent=1)))
-        for key in keys
-        if key in summary
-    ]
-
-
-def _question_details(each: Evaluation) -> Markup:
-    s = each.summary
-    rows = [["metric", "value", "95 % interval", "answers"]]
-    for name, found in s["metrics"].items():
-        low, high = found["interval_95"]
-        rows.append([name, f"{found['value']:.3f}", f"{low:.3f} to {high:.3f}", str(found["count"])])
-    for name, value in (s.get("corpus") or {}).items():
-        value, interval = (value["value"], value.get("interval_95")) if isinstance(value, dict) else (value, None)
-        told = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
-        rows.append([name, f"{value:.3f}" if isinstance(value, int | float) else value, told, ""])
-    parts = [table(rows)]
-    if "kinds" in s:
-        parts += [heading("By kind of question; right of “understood”: answers without seeing", 4)]
-        parts += [table(metric_rows(s), sortable=True)]
-    return joined([*parts, _blind(s), _examples(each)])
-
-
-def _blind(summary: Mapping, kind: str | None = None) -> Markup:
-    """How far the answers are above those of somebody who sees nothing."""
-    blind = summary.get("blind") or {}
-    if not blind:
-        return Markup("")
-    own = summary["accuracy"] if kind else summary["metrics"]["score"]["value"]
-    low, high = summary["interval_95"] if kind else summary["metrics"]["score"]["interval_95"]
-    rows, names = [Interval("seeing", own, low, high)], ["seeing"]
-    for name, found in blind.items():
-        score = found["metrics"]["score"]
-        rows.append(Interval(f"blind: {name}", score["value"], *score["interval_95"], number=len(names)))
-        names.append(f"blind: {name}")
-    told = joined(paragraph(describe_advantage(name, found["advantage"]["all"])) for name, found in blind.items())
-    return joined([heading("Without seeing", 4), panels([joined([legend(names), interval_plot(rows)]), told])])
-
-
-def _examples(each: Evaluation) -> Markup:
-    """The first wrong answers, then right ones."""
-    head, told = ["recording", "asked", "truth", "answer"], []
-    for row in each.rows:
-        truth, answer = row.get("label", row.get("answer")), row.get("predicted") or row.get("text") or "(no label)"
-        right = row["score"] >= 1 if isinstance(row.get("score"), int | float) else truth == answer
-        told.append((right, [row.get("recording", row.get("id", "")), row.get("prompt", ""), truth, answer]))
-    wrong = [cells for right, cells in told if not right]
-    right = [cells for right, cells in told if right]
-    few = max(EXAMPLES // 2, EXAMPLES - len(right))
-    shown = [*wrong[:few], *right[: EXAMPLES - len(wrong[:few])]]
-    if not shown:
-        return Markup("")
-    if not any(cells[1] for cells in shown):  # recognition asks the same of all
-        head, shown = head[:1] + head[2:], [cells[:1] + cells[2:] for cells in shown]
-    return details(f"{len(shown)} answers, wrong ones first", table([head, *shown]))
 
 
 def published_part(figures: Sequence[Published]) -> Markup:

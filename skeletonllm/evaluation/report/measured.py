@@ -1,9 +1,10 @@
-"""Studies as tables and plots, robustness as curves, efficiency as a table."""
+"""Studies as tables and plots, robustness as curves, efficiency as tables."""
 
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from skeletonllm.evaluation.efficiency import efficiency_rows
 from skeletonllm.evaluation.published import PUBLISHED_ROBUSTNESS
 from skeletonllm.evaluation.report.charts import Interval, Line, interval_plot, legend, line_chart
 from skeletonllm.evaluation.report.finding import Measured
@@ -120,37 +121,29 @@ def _published(corruptions: Sequence[str]) -> Markup:
 
 
 def efficiency_part(found: Measured) -> Markup:
-    """``efficiency.json`` as a table: lists of measurements a row each, everything else by its name."""
-    parts, plain = [heading(found.path.parent.name)], [["", "value"]]
-    for key, value in found.content.items():
-        title = key.replace("_", " ")
-        if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-            parts += [heading(title, 4), _grid("", dict(enumerate(value)))]
-        elif isinstance(value, dict) and value and all(isinstance(row, dict) for row in value.values()):
-            parts += [heading(title, 4), _grid(title, value)]
-        elif isinstance(value, dict):
-            plain += [[f"{title}: {inner}", _told(each)] for inner, each in value.items()]
-        else:
-            plain.append([title, _told(value)])
-    return joined([*parts, table(plain)] if len(plain) > 1 else parts)
+    """``efficiency.json``: parameters, then per device what every part of an answer takes, as the command prints it."""
+    content = found.content
+    counts = content.get("parameters", {})
+    parts = [heading(found.path.parent.name), paragraph(f"model {content.get('checkpoint', '–')}, recording "
+             f"{content.get('file') or 'embedded'}, {content.get('num_frames', '?')} frames")]  # fmt: skip
+    if counts:
+        rows = [[name, f"{count:,}"] for name, count in counts.items()]
+        parts.append(table([["parameters of", "count"], *rows]))
+    for of in content["devices"].values():
+        parts += _device(of)
+        if whole := of.get("whole_pictures"):
+            parts += [paragraph("the same, reading whole pictures:"), *_device(whole)]
+        if drawn := of.get("rendering"):
+            ours, dense = (1000 * drawn[name]["seconds_p50"] for name in ("ours", "reference"))
+            told = f"rendering alone {ours:.2f} ms, by the dense reference {dense:.2f} ms, {dense / ours:.1f} times"
+            parts.append(paragraph(told))
+    return joined(parts)
 
 
-def _grid(title: str, rows: dict) -> Markup:
-    """A table with a column per key that any row has; names of rows come first where they have some."""
-    keys = list(dict.fromkeys(key for row in rows.values() for key in row))
-    named = any(isinstance(name, str) for name in rows)
-    head = [title] * named + [key.replace("_", " ") for key in keys]
-    body = [[str(name)] * named + [_told(row.get(key)) for key in keys] for name, row in rows.items()]
-    return table([head, *body])
-
-
-def _told(value: object) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, dict):
-        return ", ".join(f"{key.replace('_', ' ')} {_told(inner)}" for key, inner in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(_told, value))
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+def _device(of: dict) -> list[Markup]:
+    tokens = of["tokens"]
+    told = (
+        f"{of['threads']} threads, {of['dtype']}, {of['repeats']} answers; tokens: {tokens['visual']} visual, "
+        f"{tokens['text']} text, {tokens['answer']} of the answer"
+    )
+    return [heading(of["device"], 4), paragraph(told), table(efficiency_rows(of), sortable=True)]

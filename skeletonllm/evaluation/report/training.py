@@ -15,6 +15,8 @@ from skeletonllm.evaluation.report.html import details, heading, joined, markup,
 SMOOTHING = 0.6
 MOST_POINTS = 600  # of a curve; more cannot be told apart at its width
 
+MOST_ROWS = 40  # of a table that does not have to be unfolded
+
 
 def runs_section(runs: Sequence[Run], evaluations: Sequence[Evaluation]) -> Markup:
     """A table with a column per run, what their recipes differ in, and each recipe in full."""
@@ -33,9 +35,8 @@ def runs_section(runs: Sequence[Run], evaluations: Sequence[Evaluation]) -> Mark
             [key, *(each.get(key, "–") for each in flat)] for key in differing if key not in ("name", "description")
         ]
         parts.append(heading("What their recipes differ in"))
-        parts.append(
-            table([["key", *(run.name for run in known)], *rows], sortable=True) if rows else paragraph("nothing")
-        )
+        listed = table([["key", *(run.name for run in known)], *rows], sortable=True) if rows else paragraph("nothing")
+        parts.append(listed if len(rows) <= MOST_ROWS else details(f"{len(rows)} keys", listed))
     for run in known:
         text = json.dumps(run.recipe, indent=1)
         parts.append(details(f"the whole recipe of {run.name}", markup("<pre>{}</pre>", text)))
