@@ -299,6 +299,7 @@ def test_a_model_with_a_fixed_renderer_is_saved_and_read(kind, tmp_path):
     clip = cross()
     assert read.renderer.settings == model.renderer.settings
     assert torch.equal(read.renderer.render(clip, image_size=32), model.renderer.render(clip, image_size=32))
+    assert torch.equal(read.render(ClipBatch.from_clips([clip])), model.renderer.render(clip, image_size=32))
     half = read.to(torch.bfloat16).renderer
     assert torch.equal(half.render(clip, image_size=32), model.renderer.render(clip, image_size=32))
 

@@ -1,12 +1,17 @@
 """Lines of a fixed width in pixels, as rows of small Gaussians that are opaque inside and smooth at the edge."""
 
+import math
+
 import torch
 
+from skeletonllm.rendering.camera import HALF_EXTENT
 from skeletonllm.rendering.renderer import Renderer
 from skeletonllm.rendering.scene import Scene, set_scene
 
-# Enough for a thigh: at twice this distance from one another Gaussians would still make a line without gaps.
-SAMPLES_PER_BONE = 24
+# Metres of a long bone, or of a fast hand's way between two of twelve frames.
+LENGTH = 0.5
+# Standard deviations from one Gaussian to the next: a tenth of the width is lost between them, and no gap is seen.
+SPACING = 3.0
 # Peak optical depth. A Gaussian of eight is opaque to two standard deviations from its middle.
 DEPTH = 8.0
 # Standard deviation of a stroke as a part of the picture's side: lines 4.5 times as wide, about 11 of 448 pixels.
@@ -19,6 +24,12 @@ JOINT_SIZE = 1.5  # a joint's dot, in widths of a line
 def deviation(height: int, width: int) -> float:
     """The standard deviation of a stroke in pixels."""
     return max(min(height, width) * STROKE, THINNEST)
+
+
+def samples(height: int, width: int) -> int:
+    """How many Gaussians make a line of ``LENGTH`` in a clip that the camera does not step back for."""
+    pixels = LENGTH * min(height, width) / (2 * HALF_EXTENT)
+    return math.ceil(pixels / (SPACING * deviation(height, width)))
 
 
 class StrokeRenderer(Renderer):
@@ -50,7 +61,7 @@ class StrokeRenderer(Renderer):
     def _cloud(self, joints, velocities, valid, confidence, topologies, height, width, backend):
         scene = set_scene(
             joints, velocities, valid, confidence, topologies, height, width, backend,
-            SAMPLES_PER_BONE, self.settings["follow"],
+            samples(height, width), self.settings["follow"],
         )  # fmt: skip
         positions, distance = self._place(scene)
         pixel = distance / scene.intrinsics[:, 1, 1]

@@ -9,13 +9,12 @@ in three planes; here the front one grows from frame to frame, and the last fram
 import torch
 
 from skeleton_kernels import splat
-from skeletonllm.rendering.fixed.strokes import DEPTH, JOINT_SIZE, deviation, flatten, hue
+from skeletonllm.rendering.fixed.strokes import DEPTH, JOINT_SIZE, deviation, flatten, hue, samples
 from skeletonllm.rendering.gaussians import REGIONS
 from skeletonllm.rendering.renderer import Renderer
 from skeletonllm.rendering.scene import Scene, set_scene
 from skeletonllm.skeleton.topology import SIDES
 
-SAMPLES_PER_STEP = 16  # Gaussians along the path of a joint between two frames
 FIRST_HUE = 2 / 3  # blue, as the published colours begin; they end with red
 LIGHT, DARK = 1.0, 0.55  # greys of the first and of the last frame
 # Saturation and brightness of what rests, where the fastest of the clip has 1.
@@ -46,13 +45,13 @@ class TrajectoryMap(Renderer):
         )
         positions, distance = flatten(scene.positions)
         opacities = DEPTH * scene.drawn if scene.confidence is None else DEPTH * scene.drawn * scene.confidence
-        colors = self._colors(scene)
+        colors, count = self._colors(scene), samples(height, width)
         # The dots first: of what is equally far away, the first is in front.
-        means = torch.cat([positions[:, :, None], _between(positions)], dim=2)
-        colors = torch.cat([colors[:, :, None], _between(colors)], dim=2)
-        known = torch.cat([opacities[:, :, None], _where_both(opacities)], dim=2)
+        means = torch.cat([positions[:, :, None], _between(positions, count)], dim=2)
+        colors = torch.cat([colors[:, :, None], _between(colors, count)], dim=2)
+        known = torch.cat([opacities[:, :, None], _where_both(opacities, count)], dim=2)
         pixel = distance / scene.intrinsics[:, 1, 1] * deviation(height, width)
-        sizes = pixel.new_tensor([JOINT_SIZE] + [1.0] * SAMPLES_PER_STEP)
+        sizes = pixel.new_tensor([JOINT_SIZE] + [1.0] * count)
         scales = (pixel[:, None] * sizes)[:, None, :, None, None].expand_as(known)
 
         def draw(values: torch.Tensor) -> torch.Tensor:
@@ -85,18 +84,18 @@ def _before(values: torch.Tensor) -> torch.Tensor:
     return torch.cat([values[:, :1], values[:, :-1]], dim=1)
 
 
-def _between(values: torch.Tensor) -> torch.Tensor:
+def _between(values: torch.Tensor, count: int) -> torch.Tensor:
     """(B, N, ...) to (B, N, S, ...): evenly spaced between each frame and the one before, newest first."""
-    back = torch.arange(1, SAMPLES_PER_STEP + 1, device=values.device) / SAMPLES_PER_STEP
+    back = torch.arange(1, count + 1, device=values.device) / count
     back = back.view(-1, *[1] * (values.ndim - 2))
     return torch.lerp(values[:, :, None], _before(values)[:, :, None], back)
 
 
-def _where_both(opacities: torch.Tensor) -> torch.Tensor:
+def _where_both(opacities: torch.Tensor, count: int) -> torch.Tensor:
     """(B, N, P, K) to (B, N, S, P, K): a path leads from one known place to another. None leads to the first frame."""
     both = torch.minimum(opacities, _before(opacities))
     both = torch.cat([torch.zeros_like(both[:, :1]), both[:, 1:]], dim=1)
-    return both[:, :, None].expand(-1, -1, SAMPLES_PER_STEP, -1, -1)
+    return both[:, :, None].expand(-1, -1, count, -1, -1)
 
 
 def _one_over_another(drawn: torch.Tensor, cover: torch.Tensor) -> torch.Tensor:
