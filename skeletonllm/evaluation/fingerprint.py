@@ -28,8 +28,8 @@ def model_digest(trained: Trained) -> str:
     tokenizer = trained.processor.tokenizer
     others = {name: value for name, value in vars(trained.processor).items() if name not in ("tokenizer", "family")}
     settings = {
-        # Where a model lies, and which release wrote it, changes no answer.
-        "model": _without(trained.model.config.to_dict(), ("_name_or_path", "transformers_version")),
+        # Where a model lies, and which release wrote it, changes no answer; the types of its parameters are known.
+        "model": _without(trained.model.config.to_dict(), ("_name_or_path", "transformers_version", "dtype")),
         "processor": others | {"family": trained.processor.family.model_type},
         "tokenizer": [tokenizer.get_vocab(), tokenizer.chat_template, tokenizer.eos_token_id],
         "generation": _without(trained.model.generation_config.to_dict(), ("transformers_version",)),
