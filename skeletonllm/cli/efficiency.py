@@ -66,8 +66,14 @@ def efficiency(
             drawn = compare_rendering(trained, question, min(repeats, REFERENCE_REPEATS), device)
             of["rendering"] = drawn
             if drawn is not None:
-                ours, dense = (1000 * drawn[name]["seconds_p50"] for name in ("ours", "reference"))
-                print(f"rendering alone {ours:.2f} ms, by the dense reference {dense:.2f} ms, {dense / ours:.1f} times")
+                ours, dense = (
+                    1000 * drawn[name]["cpu_seconds_p50" if device == "cpu" else "seconds_p50"]
+                    for name in ("ours", "reference")
+                )
+                clock = "CPU ms" if device == "cpu" else "ms"
+                print(
+                    f"rendering alone {ours:.2f} {clock}, by the dense reference {dense:.2f}: {dense / ours:.1f} times"
+                )
     path = (output or checkpoint) / "efficiency.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**found, **provenance()}, indent=1))

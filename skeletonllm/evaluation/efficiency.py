@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 import torch
@@ -92,6 +92,7 @@ def measure(trained: Trained, question: Question, repeats: int, device: str) -> 
     Returns:
         ``tokens``: ``visual`` and ``text`` that the language model reads, ``answer``. ``parts``: name of ``PARTS``
         and ``whole``, the file to the last token -> ``seconds_p50``, ``seconds_p95`` (of ``decode`` for a token),
+        ``cpu_seconds_p50``, what the process computed meanwhile, which other programs on the machine hardly change,
         ``flops``, those of matrix products, convolutions and attention (of ``decode`` for a token, the mean; None
         where nothing of torch runs), and ``peak_bytes`` beyond what was there when the part began. ``dtype``,
         ``device`` and ``threads``.
@@ -102,22 +103,19 @@ def measure(trained: Trained, question: Question, repeats: int, device: str) -> 
     if repeats < 1:
         raise ValueError(f"{repeats} repeats, expected at least 1")
     model = trained.model.to(device).eval()
-    inputs, seconds = None, defaultdict(list)
+    inputs, times = None, defaultdict(list)
     for turn in range(repeats + 2):
-        begin = perf_counter()
+        begin = _clocks(device)
         sequence = read_skeleton(question.file)
-        parsed = perf_counter()
+        parsed = _clocks(device)
         inputs = _prepared(trained, sequence, question.prompt, device)
-        _finish(device)
-        prepared = perf_counter()
-        marks = marked(model, inputs, question.tokens, lambda: _now(device))
+        prepared = _clocks(device)
+        marks = marked(model, inputs, question.tokens, lambda: _clocks(device))
         if turn < 2:  # the first ones load, and on a GPU compile
             continue
-        seconds["parse"].append(parsed - begin)
-        seconds["prepare"].append(prepared - parsed)
-        seconds["whole"].append(marks[-1][1] - begin)
-        for part, spent in differences(marks):
-            seconds[part].append(spent)
+        before = [("parse", begin), ("prepare", parsed), ("end", prepared)]
+        for part, spent in (*differences(before), *differences(marks), ("whole", marks[-1][1] - begin)):
+            times[part].append(spent)
     with FlopCounterMode(display=False, custom_mapping=_ON_CPU) as counter:
         operations = differences(marked(model, inputs, question.tokens, counter.get_total_flops))
     flops = {part: _mean(count for name, count in operations if name == part) for part in MARKED}
@@ -125,7 +123,7 @@ def measure(trained: Trained, question: Question, repeats: int, device: str) -> 
     return dict(
         tokens=_tokens(model, inputs, question.tokens),
         parts={
-            part: dict(**_percentiles(seconds[part]), flops=flops.get(part), peak_bytes=peaks.get(part))
+            part: dict(**_percentiles(times[part]), flops=flops.get(part), peak_bytes=peaks.get(part))
             for part in (*PARTS, "whole")
         },
         repeats=repeats, dtype=str(model.backbone.dtype).removeprefix("torch."), threads=torch.get_num_threads(),
@@ -134,7 +132,7 @@ def measure(trained: Trained, question: Question, repeats: int, device: str) -> 
 
 
 def compare_rendering(trained: Trained, question: Question, repeats: int, device: str) -> dict | None:
-    """The renderer alone against the same by the dense reference: ``ours`` and ``reference``, each p50 and p95.
+    """The renderer alone against the same by the dense reference: ``ours`` and ``reference``, with their times.
 
     ``largest_difference`` is that of their pictures, of 1. None for renderers without such a reference.
     """
@@ -144,13 +142,13 @@ def compare_rendering(trained: Trained, question: Question, repeats: int, device
     clips = trained.processor([trained.processor.sample(read_skeleton(question.file))], [question.prompt])["clips"]
     drawn, found = {}, {}
     for name, backend in (("ours", "auto"), ("reference", "reference")):
-        seconds = []
+        times = []
         for turn in range(repeats + 1):
-            begin = _now(device)
+            begin = _clocks(device)
             with torch.no_grad():
                 drawn[name] = renderer.render(clips, image_size=trained.model.config.image_size, backend=backend)
-            seconds += [_now(device) - begin] if turn else []
-        found[name] = dict(seconds_p50=float(np.percentile(seconds, 50)), seconds_p95=float(np.percentile(seconds, 95)))
+            times += [_clocks(device) - begin] if turn else []
+        found[name] = _percentiles(times)
     return dict(**found, repeats=repeats, largest_difference=float((drawn["ours"] - drawn["reference"]).abs().max()))
 
 
@@ -224,13 +222,16 @@ def _peaks_of_answer(model, inputs: dict, tokens: int, device: str) -> dict[str,
     return peaks
 
 
-def _percentiles(seconds: Sequence[float]) -> dict[str, float]:
-    return dict(seconds_p50=float(np.percentile(seconds, 50)), seconds_p95=float(np.percentile(seconds, 95)))
+def _percentiles(times: Sequence[np.ndarray]) -> dict[str, float]:
+    wall, computing = np.stack(times).T
+    low, high = np.percentile(wall, [50, 95])
+    return dict(seconds_p50=float(low), seconds_p95=float(high), cpu_seconds_p50=float(np.median(computing)))
 
 
-def _now(device: str) -> float:
+def _clocks(device: str) -> np.ndarray:
+    """Seconds on the wall, and seconds that this process has computed on all its processors."""
     _finish(device)
-    return perf_counter()
+    return np.array([perf_counter(), process_time()])
 
 
 def _finish(device: str) -> None:
@@ -240,9 +241,9 @@ def _finish(device: str) -> None:
 
 def efficiency_rows(found: dict) -> list[list[str]]:
     """A table of the parts of what ``measure`` returns, its first row the head."""
-    rows = [["part", "p50, ms", "p95, ms", "MFLOP", "peak, MB"]]
+    rows = [["part", "p50, ms", "p95, ms", "CPU p50, ms", "MFLOP", "peak, MB"]]
     for part, of in found["parts"].items():
-        times = [f"{1000 * of[name]:.2f}" for name in ("seconds_p50", "seconds_p95")]
+        times = [f"{1000 * of[name]:.2f}" for name in ("seconds_p50", "seconds_p95", "cpu_seconds_p50")]
         sizes = ["" if of[name] is None else f"{of[name] / 1e6:.2f}" for name in ("flops", "peak_bytes")]
         rows.append([f"{part}, a token" if part == "decode" else part, *times, *sizes])
     return rows

@@ -88,7 +88,7 @@ def sweep(
         ``models``: name -> corruption -> a row per level, the first of level 0, with ``level``, ``name`` of a level
         that is a kind, ``unit``, ``accuracy``, ``interval_95`` (Wilson), ``drop`` against level 0, positive where
         it got worse, ``drop_interval_95`` (bootstrap over recordings, paired), ``hits`` and ``count``. Rows count
-        the recordings that the corruption concerns at its weakest level; a corruption that concerns none is missing.
+        the recordings that the corruption concerns at its strongest level; one that concerns none is missing.
         ``clean``: name -> accuracy over all recordings. ``chance``, ``candidates`` and ``count`` of all.
 
     Raises:
@@ -110,7 +110,7 @@ def sweep(
             clean[contestant.name] = _share(before)
             models[contestant.name] = {}
             for name, corruption in wanted:
-                concerned = asking.concerned(name, corruption.levels[0])
+                concerned = asking.concerned(name, corruption.levels[-1])
                 if not concerned:
                     asking.bar.update(len(everybody) * len(corruption.levels))
                     continue

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from skeletonllm.cli import app
 from skeletonllm.data.recordings import Recording
+from skeletonllm.evaluation.corruptions import corrupt
 from skeletonllm.evaluation.intervals import wilson_interval
 from skeletonllm.evaluation.questions import pose
 from skeletonllm.evaluation.respondents import Answers
@@ -118,6 +119,12 @@ def test_answers_of_another_model_or_to_other_questions_are_not_taken(four, tmp_
         changed = replace(changed, selection=replace(changed.selection, candidates=["push", "bow"]))
     sweep([contestant(again, fingerprint=fingerprint)], changed, ["noise"], tmp_path, progress=False)
     assert again.asked == 4 * len(changed.recordings)
+
+
+def test_a_level_that_leaves_recordings_as_they_are_costs_nothing(four, tmp_path):
+    twenty = replace(four, recordings=[(one, corrupt(s, "topology", 20, 0, "")) for one, s in four.recordings])
+    rows = sweep([contestant(Counting())], twenty, ["topology"], tmp_path, progress=False)["models"]["counting"]
+    assert [(row["level"], row["count"]) for row in rows["topology"]] == [(0, 4), (20, 4), (17, 4), (13, 4)]
 
 
 def test_a_corruption_that_concerns_nobody_is_missing(four, tmp_path):
