@@ -37,12 +37,14 @@ def build_renderer(settings: Mapping[str, Any]) -> Renderer:
             the ``settings`` of a renderer with released weights.
 
     Raises:
-        ValueError: no such kind, or a value that it does not take.
-        TypeError: a keyword argument that the kind does not have.
+        ValueError: no such kind, or a keyword argument or value that it does not take.
     """
     chosen = {key: value for key, value in settings.items() if key != "kind"}
     kind = kind_of(settings)
-    return DrAction.from_settings(chosen) if kind == DEFAULT_KIND else RENDERERS[kind](**chosen)
+    try:
+        return DrAction.from_settings(chosen) if kind == DEFAULT_KIND else RENDERERS[kind](**chosen)
+    except TypeError as error:  # a keyword argument that it does not have
+        raise ValueError(f"settings of a {kind} renderer: {error}") from error
 
 
 def read_renderer(path: str | Path) -> Renderer:

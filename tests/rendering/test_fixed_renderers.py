@@ -287,6 +287,8 @@ def test_settings_without_a_kind_are_those_of_a_draction():
         build_renderer({"kind": "oil"})
     with pytest.raises(ValueError, match="unknown colors 'pink', expected one of parts, sides, white"):
         build_renderer({"kind": "projection", "colors": "pink"})
+    with pytest.raises(ValueError, match="settings of a projection renderer: .*'hue'"):
+        build_renderer({"kind": "projection", "hue": 3})
     assert set(RENDERERS) == {"draction", *FIXED}
 
 
