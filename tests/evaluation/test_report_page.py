@@ -227,6 +227,19 @@ def test_a_study_shows_means_seeds_leads_and_what_is_missing(tmp_path):
         assert told in text, told
 
 
+def test_efficiency_is_told_in_milliseconds_and_megabytes(tmp_path):
+    part = dict(seconds_p50=0.0125, cpu_seconds_p50=0.02, flops=2_500_000, peak_bytes=None)
+    device = dict(tokens=dict(visual=10, text=5, answer=2), parts=dict(vision=part, decode=part), repeats=3,
+                  dtype="float32", threads=1, device="cpu", rendering=dict(ours=part, repeats=1))  # fmt: skip
+    content = dict(checkpoint="m", parameters=dict(renderer=2314), devices=dict(cpu=device))
+    (tmp_path / "efficiency.json").write_text(json.dumps(content))
+    text = " ".join(page_of(tmp_path).text.split())
+    for told in ("renderer 2,314", "part p50, ms cpu p50, ms MFLOP peak, MB", "vision 12.50 20.00 2.50 –",
+                 "decode, a token",
+                 "rendering, ours 12.50", "10 visual, 5 text, 2 of the answer"):  # fmt: skip
+        assert told in text, told
+
+
 def test_robustness_is_drawn_over_levels_and_kinds_are_listed(tmp_path):
     def row(level, accuracy, name=None):
         return dict(level=level, name=name, unit="cm", accuracy=accuracy, interval_95=[accuracy - 0.1, accuracy + 0.1],
@@ -276,6 +289,15 @@ def test_runs_of_one_name_are_told_apart_by_their_folders(tmp_path):
     found = find([tmp_path])
     assert [run.name for run in found.runs] == ["a/run", "b/run"]
     assert [each.owner for each in found.evaluations] == ["a/run", "b/run"]
+
+
+def test_results_that_lie_elsewhere_belong_to_the_model_that_they_name(tmp_path):
+    run = write_run(tmp_path / "run")
+    write_evaluation(run / "evaluation" / "all", SAID)
+    write_evaluation(tmp_path / "elsewhere" / "again", SAID, checkpoint=str(run / "model"))
+    write_evaluation(tmp_path / "elsewhere" / "served", SAID, checkpoint=str(run), model="large")
+    assert [each.owner for each in find([tmp_path]).evaluations] == ["run", "large", "run"]
+    assert "run, again" in page_of(tmp_path).text  # two results of one run on one test are told apart
 
 
 def test_the_search_is_bounded_and_says_so(tmp_path, monkeypatch):

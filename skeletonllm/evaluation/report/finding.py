@@ -174,13 +174,21 @@ def _evaluation(folder: Path) -> Evaluation:
     missing = [f"{SUMMARY_FILE}: {reason}"] * bool(reason)
     rows, reason = read_lines(folder / PREDICTIONS_FILE)
     missing += [f"{PREDICTIONS_FILE}: {reason}"] * bool(reason)
-    return Evaluation(str(_owner_of(folder)), folder, summary, rows, missing)
+    return Evaluation(str(_owner_of(folder, summary)), folder, summary, rows, missing)
 
 
-def _owner_of(folder: Path) -> Path:
-    """The run that results lie in (``RUN/evaluation/NAME``), else the folder itself."""
+def _owner_of(folder: Path, summary: dict) -> Path:
+    """Whose answers these are: the run's that they lie in (``RUN/evaluation/NAME``), else the model's that the summary
+    names, else the folder's own."""
     whole = folder.resolve()
-    return whole.parents[1] if whole.parent.name == "evaluation" else whole
+    if whole.parent.name == "evaluation":
+        return whole.parents[1]
+    if isinstance(summary.get("model"), str):  # of a server
+        return Path(summary["model"])
+    if isinstance(summary.get("checkpoint"), str):
+        model = Path(os.path.abspath(summary["checkpoint"]))
+        return model.parent if model.name == MODEL_FOLDER else model
+    return whole
 
 
 def _name_apart(found: Found) -> None:

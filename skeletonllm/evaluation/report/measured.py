@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from skeletonllm.evaluation.efficiency import efficiency_rows
 from skeletonllm.evaluation.published import PUBLISHED_ROBUSTNESS
 from skeletonllm.evaluation.report.charts import Interval, Line, interval_plot, legend, line_chart
 from skeletonllm.evaluation.report.finding import Measured
@@ -121,7 +120,7 @@ def _published(corruptions: Sequence[str]) -> Markup:
 
 
 def efficiency_part(found: Measured) -> Markup:
-    """``efficiency.json``: parameters, then per device what every part of an answer takes, as the command prints it."""
+    """``efficiency.json``: parameters, then per device what every part of an answer takes."""
     content = found.content
     counts = content.get("parameters", {})
     parts = [heading(found.path.parent.name), paragraph(f"model {content.get('checkpoint', '–')}, recording "
@@ -134,9 +133,8 @@ def efficiency_part(found: Measured) -> Markup:
         if whole := of.get("whole_pictures"):
             parts += [paragraph("the same, reading whole pictures:"), *_device(whole)]
         if drawn := of.get("rendering"):
-            ours, dense = (1000 * drawn[name]["seconds_p50"] for name in ("ours", "reference"))
-            told = f"rendering alone {ours:.2f} ms, by the dense reference {dense:.2f} ms, {dense / ours:.1f} times"
-            parts.append(paragraph(told))
+            both = {f"rendering, {name}": value for name, value in drawn.items() if isinstance(value, dict)}
+            parts.append(table(_measures(both)))
     return joined(parts)
 
 
@@ -146,4 +144,28 @@ def _device(of: dict) -> list[Markup]:
         f"{of['threads']} threads, {of['dtype']}, {of['repeats']} answers; tokens: {tokens['visual']} visual, "
         f"{tokens['text']} text, {tokens['answer']} of the answer"
     )
-    return [heading(of["device"], 4), paragraph(told), table(efficiency_rows(of), sortable=True)]
+    return [heading(of["device"], 4), paragraph(told), table(_measures(of["parts"]), sortable=True)]
+
+
+def _measures(of: dict[str, dict]) -> list[list[str]]:
+    """A row per part, a column per measure that any has, in units that suit one answer."""
+    keys = list(dict.fromkeys(key for measured in of.values() for key in measured))
+    rows = [["part", *(_unit(key)[0] for key in keys)]]
+    for part, measured in of.items():
+        cells = [measured.get(key) for key in keys]
+        told = (f"{each * _unit(key)[1]:,.2f}" if isinstance(each, int | float) else "–"
+                for key, each in zip(keys, cells, strict=True))  # fmt: skip
+        rows.append([f"{part}, a token" if part == "decode" else part, *told])
+    return rows
+
+
+def _unit(key: str) -> tuple[str, float]:
+    """What a measure is called, and by how much its unit is smaller than the file's."""
+    name = key.replace("_", " ")
+    if "seconds" in key:
+        return f"{name.replace('seconds', '').strip()}, ms", 1e3
+    if "flops" in key:
+        return "MFLOP", 1e-6
+    if "bytes" in key:
+        return f"{name.replace('bytes', '').strip()}, MB", 1e-6
+    return name, 1.0
