@@ -1,6 +1,8 @@
 """Biovision hierarchies: a tree of joints, and for each frame the angles and positions that move them."""
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
@@ -18,6 +20,7 @@ from skeletonllm.skeleton.formats.common import (
     short,
 )
 from skeletonllm.skeleton.formats.mocap import (
+    BLOCK_JOINT_FRAMES,
     blocks_of_words,
     check_length,
     nearest_kept,
@@ -29,9 +32,9 @@ from skeletonllm.skeleton.formats.mocap import (
 from skeletonllm.skeleton.joint_names import topology_from_names
 from skeletonllm.skeleton.placement import body_size
 from skeletonllm.skeleton.sequence import SkeletonSequence
-from skeletonllm.skeleton.topology import Topology
+from skeletonllm.skeleton.topology import ROOT, Topology
 
-__all__ = ["FORMAT", "read", "sniff", "write_bvh"]
+__all__ = ["FORMAT", "TurnedRecording", "read", "read_turned", "sniff", "write_bvh"]
 
 _MOTION = re.compile(rb"\s*MOTION\s+Frames\s*:\s*(\S+)\s+Frame\s+Time\s*:\s*(\S+)", re.IGNORECASE)
 _BANDAI = re.compile(r"dataset-\d+_(.+)_[^_]+_\d+", re.IGNORECASE)
@@ -46,8 +49,56 @@ FIRST_FRAMES = 3
 MOST_NAMES_IN_A_NOTE = 12
 
 
+@dataclass(frozen=True)
+class TurnedRecording:
+    """A recording with what the places of its joints do not tell.
+
+    Args:
+        sequence: as ``read`` gives it.
+        joints: (T, J, 3) the same places in the axes and the unit of the file.
+        rotations: (T, J, 3, 3) how each joint is turned from the rest pose of the file, in the axes of the file.
+        rest: (J, 3) the joints in the rest pose, in the axes and the unit of the file.
+    """
+
+    sequence: SkeletonSequence
+    joints: np.ndarray
+    rotations: np.ndarray
+    rest: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Content:
+    """A file's tree and numbers, the nodes that are joints of the topology, and how the recording is to be told."""
+
+    hierarchy: Hierarchy
+    values: np.ndarray
+    kept: list[int]
+    topology: Topology
+    fps: float
+    notes: list[str]
+
+
 def read(path: Path) -> SkeletonSequence:
     """Read one recording of one person."""
+    content = _content(path)
+    return _sequence(path, content, _positions(content.hierarchy, content.values)[:, content.kept])[0]
+
+
+def read_turned(path: Path) -> TurnedRecording:
+    """Read one recording of one person with the rotations of its joints."""
+    content = _content(path)
+    positions = _positions(content.hierarchy, content.values)[:, content.kept]
+    sequence, joints = _sequence(path, content, positions)
+    first = len(positions) - len(joints)
+    return TurnedRecording(
+        sequence,
+        joints,
+        _rotations(content.hierarchy, content.values[first:])[:, content.kept],
+        rest_pose(content.hierarchy.offsets, content.hierarchy.parents)[content.kept],
+    )
+
+
+def _content(path: Path) -> _Content:
     data = read_bytes(path)
     hierarchy, position = parse_hierarchy(path, data)
     num_frames, frame_time, position = _header(path, data, position, hierarchy)
@@ -63,22 +114,28 @@ def read(path: Path) -> SkeletonSequence:
     kept = [apart[place] for place in order]
     if topology.num_joints < 2:
         raise SkeletonFormatError(path, "HIERARCHY", "one joint without extent", "joints with offsets between them")
-    joints = _positions(hierarchy, values)[:, kept]
     fps = _frames_per_second(frame_time)
-    first = _frames_before(joints, topology, fps)
     notes = [f"{fps:g} frames per second (Frame Time {frame_time})", *_left_out(hierarchy, kept, same)]
+    return _Content(hierarchy, values, kept, topology, fps, notes)
+
+
+def _sequence(path: Path, content: _Content, joints: np.ndarray) -> tuple[SkeletonSequence, np.ndarray]:
+    """The recording, and its joints (T, J, 3) of the file without frames before it."""
+    first = _frames_before(joints, content.topology, content.fps)
+    notes = content.notes
     if first:
-        notes.append(f"{first} of {num_frames} frames left out: a T-pose before the recording")
+        notes = [*notes, f"{first} of {len(joints)} frames left out: a T-pose before the recording"]
     label = _BANDAI.fullmatch(path.stem)
-    return place_recording(
+    sequence = place_recording(
         path,
         joints[first:],
-        rest_pose(hierarchy.offsets, hierarchy.parents)[kept],
-        topology,
-        fps,
+        rest_pose(content.hierarchy.offsets, content.hierarchy.parents)[content.kept],
+        content.topology,
+        content.fps,
         label=label[1].replace("-", " ") if label else None,
         notes=tuple(notes),
     )
+    return sequence, joints[first:]
 
 
 def _header(path: Path, data: bytes, position: int, hierarchy: Hierarchy) -> tuple[int, str, int]:
@@ -141,8 +198,9 @@ def _columns(hierarchy: Hierarchy) -> list[tuple[int, str, int]]:
     return [(node, channel, column) for column, (node, channel) in enumerate(pairs)]
 
 
-def _positions(hierarchy: Hierarchy, values: np.ndarray) -> np.ndarray:
-    """(F, N, 3). Positions among the channels take the place of the offset; turns apply from the last to the first."""
+def _frames(hierarchy: Hierarchy, values: np.ndarray) -> Callable[[slice], tuple[np.ndarray, np.ndarray]]:
+    """What gives rotations (f, N, 3, 3) and offsets (f, N, 3) of a range of frames, relative to the parents. Positions
+    among the channels take the place of the offset; turns apply from the last to the first."""
     count = len(hierarchy.parents)
     moved = np.array([(n, CHANNELS.index(name), c) for n, name, c in _columns(hierarchy) if name in CHANNELS[:3]], int)
     turned: dict[tuple[int, ...], list[tuple[int, list[int]]]] = {}
@@ -164,7 +222,26 @@ def _positions(hierarchy: Hierarchy, values: np.ndarray) -> np.ndarray:
             rotations[:, [node for node, _ in nodes]] = turns(np.radians(numbers[:, columns]), axes)
         return rotations, offsets
 
-    return pose(len(values), hierarchy.parents, frames)
+    return frames
+
+
+def _positions(hierarchy: Hierarchy, values: np.ndarray) -> np.ndarray:
+    """(F, N, 3)."""
+    return pose(len(values), hierarchy.parents, _frames(hierarchy, values))
+
+
+def _rotations(hierarchy: Hierarchy, values: np.ndarray) -> np.ndarray:
+    """(F, N, 3, 3), of each node relative to the file's axes; parents stand before their children."""
+    frames = _frames(hierarchy, values)
+    rotations = np.empty((len(values), len(hierarchy.parents), 3, 3))
+    step = max(1, BLOCK_JOINT_FRAMES // len(hierarchy.parents))
+    for start in range(0, len(values), step):
+        block = slice(start, start + step)
+        rotations[block] = frames(block)[0]
+        for node, parent in enumerate(hierarchy.parents):
+            if parent != ROOT:
+                rotations[block, node] = rotations[block, parent] @ rotations[block, node]
+    return rotations
 
 
 def _same_places(hierarchy: Hierarchy, values: np.ndarray) -> set[int]:
