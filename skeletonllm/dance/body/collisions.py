@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from skeleton_kernels import penetration
 from skeletonllm.dance.body.tree import Body, capsule_ends, forward_kinematics
 from skeletonllm.skeleton.topology import ROOT
 
@@ -18,8 +19,6 @@ REST_MARGIN = 0.005
 def excluded_pairs(body: Body) -> tuple[tuple[int, int], ...]:
     """Pairs of joints i < j whose pieces are never said to collide: neighbours along a limb, and those whose capsules
     overlap in the T-pose."""
-    from skeleton_kernels import penetration
-
     count = len(body.names)
     pairs = torch.combinations(torch.arange(count), 2)
     joints, frames = forward_kinematics(body, np.zeros(3), np.broadcast_to(np.eye(3), (count, 3, 3)))
