@@ -19,6 +19,7 @@ from skeletonllm.data.augmentation import Augmentation  # noqa: E402
 from skeletonllm.data.recordings import Recording, read_all  # noqa: E402
 from skeletonllm.data.seeds import mixed_seed  # noqa: E402
 from skeletonllm.data.sources import load_source  # noqa: E402
+from skeletonllm.evaluation.intervals import two_level_interval  # noqa: E402
 from skeletonllm.models.processing import SkeletonLLMProcessor  # noqa: E402
 from skeletonllm.models.shipped import load_shipped  # noqa: E402
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration  # noqa: E402
@@ -36,7 +37,6 @@ Row = tuple[str, float, float, float]
 TOPOLOGY = "kinect_v1"  # of all three data sets
 ALONE = [label for label, action in ACTIONS.items() if action.persons == 1]
 AUGMENTATION = Augmentation(yaw=20, tilt=6, size=0.12, noise=0.01, missing=0.03)
-BOOTSTRAP_ROUNDS = 1000
 
 
 @dataclass(frozen=True)
@@ -112,27 +112,6 @@ def learn(model: Model, draw: Draw, settings: Settings, seed: int) -> Model:
 def either(first: Draw, second: Draw, share: float) -> Draw:
     """The second one for a share of the draws."""
     return lambda generator: (second if torch.rand((), generator=generator) < share else first)(generator)
-
-
-def two_level_interval(
-    statistic: Callable[..., float], tables: Sequence[np.ndarray], clusters: Sequence[Sequence[str]]
-) -> tuple[float, float]:
-    """The 95 % percentile bootstrap of a statistic over seeds and over recordings, both drawn with replacement.
-
-    Args:
-        statistic: of arrays with any number of rows and columns.
-        tables: (seeds, questions) each; the rows of all are the same seeds.
-        clusters: for each table the recording of each column; those of one recording are drawn together.
-    """
-    rng = np.random.default_rng(0)
-    places = [[np.flatnonzero(np.array(names) == name) for name in sorted(set(names))] for names in clusters]
-    drawn = []
-    for _ in range(BOOTSTRAP_ROUNDS):
-        rows = rng.integers(len(tables[0]), size=len(tables[0]))
-        columns = [np.concatenate([each[i] for i in rng.integers(len(each), size=len(each))]) for each in places]
-        drawn.append(statistic(*(table[rows][:, at] for table, at in zip(tables, columns, strict=True))))
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def mean_row(name: str, table: np.ndarray, recordings: Sequence[str]) -> Row:

@@ -7,19 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from real_data_learning import (
-    ALONE,
-    Draw,
-    Read,
-    Row,
-    Settings,
-    either,
-    learn,
-    made,
-    mean_row,
-    shipped,
-    two_level_interval,
-)
+from real_data_learning import ALONE, Draw, Read, Row, Settings, either, learn, made, mean_row, shipped
 
 from skeletonllm.data.augmentation import Augmentation
 from skeletonllm.data.labels import shared_name
@@ -27,6 +15,7 @@ from skeletonllm.data.recordings import Recording, read_all, select
 from skeletonllm.data.sources import load_source
 from skeletonllm.data.splits import Guard, make_split
 from skeletonllm.evaluation.accuracy import Prediction, predict
+from skeletonllm.evaluation.intervals import two_level_interval
 from skeletonllm.evaluation.sight import Sight
 from skeletonllm.evaluation.zero_shot import GeneralizedAccuracy, harmonic_mean
 from skeletonllm.skeleton.sequence import SkeletonSequence

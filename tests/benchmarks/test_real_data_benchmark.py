@@ -15,7 +15,7 @@ import real_data
 import real_data_localization
 import real_data_sides
 import real_data_zero_shot
-from real_data_learning import ALONE, Settings, either, learn, made, shipped, two_level_interval
+from real_data_learning import ALONE, Settings, either, learn, made, shipped
 
 from skeletonllm.data.recordings import read_all, select
 from skeletonllm.data.sources import load_source
@@ -66,24 +66,6 @@ def utkinect(tmp_path_factory):
         lines += [f"{each.label}: {round(60 * each.start)} {round(60 * each.stop)}" for each in segments]
     (folder / "actionLabel.txt").write_text("\n".join(lines))
     return folder
-
-
-def test_questions_of_one_recording_are_no_evidence_of_their_own():
-    table = np.array([[0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0]])
-    once = two_level_interval(np.mean, [table], [list("abcdefgh")])
-    repeated = two_level_interval(np.mean, [np.repeat(table, 5, axis=1)], [np.repeat(list("abcdefgh"), 5)])
-    assert once == pytest.approx(repeated)
-    apart = two_level_interval(np.mean, [np.repeat(table, 5, axis=1)], [[str(n) for n in range(40)]])
-    assert apart[1] - apart[0] < 0.7 * (once[1] - once[0])
-
-
-def test_seeds_that_disagree_widen_the_interval():
-    names = [str(n) for n in range(100)]
-    agree = np.tile(np.arange(100) % 2, (3, 1)).astype(float)
-    disagree = np.stack([np.zeros(100), np.full(100, 0.5), np.ones(100)])
-    narrow, wide = (two_level_interval(np.mean, [table], [names]) for table in (agree, disagree))
-    assert narrow[1] - narrow[0] == pytest.approx(0.2, abs=0.05)  # 2 x 1.96 x 0.5 / 10
-    assert wide == (0.0, 1.0)  # each seed alone is drawn in 1 of 27 draws, more often than 2.5 %
 
 
 def test_the_second_draw_is_taken_for_its_share():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skeletonllm.evaluation.intervals import bootstrap_interval, clustered_interval, wilson_interval
+from skeletonllm.evaluation.intervals import bootstrap_interval, clustered_interval, two_level_interval, wilson_interval
 
 
 def test_the_bootstrap_of_a_share_is_near_wilsons_interval():
@@ -55,3 +55,21 @@ def test_there_is_no_interval_of_nothing(clusters):
         clustered_interval([], clusters)
     with pytest.raises(ValueError):
         bootstrap_interval(np.mean, [])
+
+
+def test_questions_of_one_recording_are_no_evidence_of_their_own():
+    table = np.array([[0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0]])
+    once = two_level_interval(np.mean, [table], [list("abcdefgh")])
+    repeated = two_level_interval(np.mean, [np.repeat(table, 5, axis=1)], [np.repeat(list("abcdefgh"), 5)])
+    assert once == pytest.approx(repeated)
+    apart = two_level_interval(np.mean, [np.repeat(table, 5, axis=1)], [[str(n) for n in range(40)]])
+    assert apart[1] - apart[0] < 0.7 * (once[1] - once[0])
+
+
+def test_seeds_that_disagree_widen_the_interval():
+    names = [str(n) for n in range(100)]
+    agree = np.tile(np.arange(100) % 2, (3, 1)).astype(float)
+    disagree = np.stack([np.zeros(100), np.full(100, 0.5), np.ones(100)])
+    narrow, wide = (two_level_interval(np.mean, [table], [names]) for table in (agree, disagree))
+    assert narrow[1] - narrow[0] == pytest.approx(0.2, abs=0.05)  # 2 x 1.96 x 0.5 / 10
+    assert wide == (0.0, 1.0)  # each seed alone is drawn in 1 of 27 draws, more often than 2.5 %
