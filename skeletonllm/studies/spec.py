@@ -1,14 +1,13 @@
 """What a study is: which variants of which recipe are trained, from where, and on what they are tested."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from string import Formatter
-from typing import Any, get_type_hints
+from typing import Any
 
-import yaml
+from skeletonllm.training.plain_values import from_plain, read_yaml
 
 SKELETON_NETWORK = "st_gcn"
 
@@ -123,12 +122,8 @@ def load_study(name: str, roots: Mapping[str, str]) -> Study:
     path = shipped_studies().get(name, Path(name))
     if not path.is_file():
         raise ValueError(f"no study {name!r}; shipped: {', '.join(shipped_studies())}, or the path of a .yaml file")
-    try:
-        content = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not YAML: {error}") from error
-    content = _filled(content, roots, str(path))
-    return _build(Study, {"name": path.stem, **content} if isinstance(content, Mapping) else content, str(path))
+    content = _filled(read_yaml(path), roots, str(path))
+    return from_plain(Study, {"name": path.stem, **content}, str(path))
 
 
 def _filled(content: Any, roots: Mapping[str, str], place: str) -> Any:
@@ -146,35 +141,3 @@ def _filled(content: Any, roots: Mapping[str, str], place: str) -> Any:
     if name not in roots:
         raise ValueError(f"{place}: needs the folder of {name}: --root {name}=FOLDER")
     return f"{before}{equals}{roots[name]}"
-
-
-def _build(kind: type, content: Any, place: str) -> Any:
-    """A dataclass from plain values. Raises ValueError at keys or types that do not fit."""
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{place}: found {content!r}, expected keys and values")
-    hints = get_type_hints(kind)
-    if unknown := [key for key in content if key not in hints]:
-        raise ValueError(f"{place}: unknown key {', '.join(map(str, unknown))}; known: {', '.join(hints)}")
-    values = {}
-    for key, value in content.items():
-        within = f"{place}: {key}"
-        if kind is Study and key in ("variants", "tests"):
-            part = Variant if key == "variants" else Examination
-            if not isinstance(value, Mapping):
-                raise ValueError(f"{within}: found {value!r}, expected names with their keys and values")
-            values[key] = {str(name): _build(part, each or {}, f"{within}: {name}") for name, each in value.items()}
-        elif key == "foundation" and kind is Study:
-            values[key] = _build(Foundation, value or {}, within)
-        else:
-            if isinstance(value, bool) and hints[key] is not bool or not isinstance(value, hints[key]):
-                raise ValueError(f"{within}: found {value!r}, expected {getattr(hints[key], '__name__', hints[key])}")
-            values[key] = value
-    try:
-        return kind(**values)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{place}: {error}") from None
-
-
-def as_dict(study: Study) -> dict:
-    """Plain values for JSON."""
-    return dataclasses.asdict(study)

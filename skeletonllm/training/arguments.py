@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import yaml
 
 from skeletonllm.data.augmentation import Augmentation
 from skeletonllm.training.lora import LoraArguments
+from skeletonllm.training.plain_values import from_plain, read_yaml
 from skeletonllm.training.stages import STAGES, Stage, stage_defaults
 
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -223,12 +224,7 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     path = shipped_recipes().get(name, Path(name))
     if not path.is_file():
         raise ValueError(f"no recipe {name!r}; shipped: {', '.join(shipped_recipes())}, or the path of a .yaml file")
-    try:
-        content = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected keys and values, found a {type(content).__name__}")
+    content = read_yaml(path)
     content.setdefault("name", path.stem)
     # So that a change to one of the four stages leaves the others where they are.
     content.setdefault("stages", {name: {} for name in STAGES})
@@ -239,7 +235,7 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
 
 def recipe_from_dict(content: Mapping[str, Any], place: str = "recipe") -> Recipe:
     """A recipe from plain values. Raises ValueError at keys or types that do not fit."""
-    return _build(Recipe, content, place)
+    return from_plain(Recipe, content, place, {Stage: stage_defaults})
 
 
 def _change(content: dict, change: str) -> None:
@@ -255,53 +251,6 @@ def _change(content: dict, change: str) -> None:
         content[last] = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise ValueError(f"{change!r}: not YAML: {error}") from error
-
-
-def _build(kind: type, content: Any, place: str):
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{place}: found {content!r}, expected keys and values")
-    hints = get_type_hints(kind)
-    unknown = [key for key in content if key not in hints]
-    if unknown:
-        raise ValueError(f"{place}: unknown key {', '.join(map(str, unknown))}; known: {', '.join(hints)}")
-    values = {}
-    for key, value in content.items():
-        if dataclasses.is_dataclass(hints[key]):
-            values[key] = _build(hints[key], value, f"{place}: {key}")
-        elif hints[key] == dict[str, Stage]:
-            values[key] = _build_named(Stage, value, f"{place}: {key}", stage_defaults)
-        elif hints[key] == dict[str, SourceArguments]:
-            values[key] = _build_named(SourceArguments, value, f"{place}: {key}")
-        else:
-            values[key] = _checked(hints[key], value, f"{place}: {key}")
-    try:
-        return kind(**values)
-    except ValueError as error:
-        raise ValueError(f"{place}: {error}") from None
-
-
-def _build_named(
-    kind: type, content: Any, place: str, defaults: Callable[[str], dict] = lambda name: {}
-) -> dict[str, Any]:
-    """Things of a kind by names that the recipe gives them, each beginning with the defaults of its name."""
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{place}: found {content!r}, expected names with their keys and values")
-    named = {}
-    for name, values in content.items():
-        if not isinstance(values or {}, Mapping):
-            raise ValueError(f"{place}: {name}: found {values!r}, expected keys and values")
-        named[str(name)] = _build(kind, {**defaults(name), **(values or {})}, f"{place}: {name}")
-    return named
-
-
-def check_keywords(function: Callable, given: Mapping[str, Any], place: str) -> None:
-    """Raises ValueError if a function has no such keyword arguments, or wants them of other types."""
-    hints = {key: hint for key, hint in get_type_hints(function).items() if key != "return"}
-    unknown = [key for key in given if key not in hints]
-    if unknown:
-        raise ValueError(f"{place}: unknown key {', '.join(map(str, unknown))}; known: {', '.join(hints)}")
-    for key, value in given.items():
-        _checked(hints[key], value, f"{place}: {key}")
 
 
 def _check_positive(arguments: Any, *names: str) -> None:
@@ -320,19 +269,3 @@ def _refuse(arguments: Any, names: Sequence[str], fits: Callable[[float], bool],
     for name in names:
         if not fits(getattr(arguments, name)):
             raise ValueError(f"{name} is {getattr(arguments, name)}, expected {expected}")
-
-
-def _checked(hint: Any, value: Any, place: str):
-    """A value of the type that its field names; whole numbers pass for floats."""
-    takes_float = hint in (float, float | None)
-    if takes_float and isinstance(value, str):
-        # YAML reads 1e-3, without a point, as text.
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    if takes_float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, bool) and hint is not bool or not isinstance(value, hint):
-        raise ValueError(f"{place}: found {value!r}, expected {getattr(hint, '__name__', hint)}")
-    return value

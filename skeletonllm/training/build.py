@@ -15,7 +15,8 @@ from skeletonllm.rendering.draction import DrAction
 from skeletonllm.rendering.registry import RENDERERS, build_renderer, kind_of
 from skeletonllm.skeleton.synthesis import ACTIONS, captions, describe
 from skeletonllm.tasks import captioning, discrimination, localization, questions, rationale, recognition
-from skeletonllm.training.arguments import ModelArguments, Recipe, check_keywords
+from skeletonllm.training.arguments import ModelArguments, Recipe
+from skeletonllm.training.plain_values import check_keywords
 from skeletonllm.training.stages import Stage
 
 logger = logging.getLogger(__name__)
