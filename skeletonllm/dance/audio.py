@@ -1,0 +1,69 @@
+"""Sound files in and out: mono float32 samples, and errors that name the file."""
+
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from skeletonllm.rendering.video import replacing
+
+_FULL_SCALE = 32767
+
+
+def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
+    """Mono samples (N,) float32 and their rate, of any file that libsndfile reads: WAV, FLAC, OGG, MP3.
+
+    Channels are averaged.
+
+    Raises:
+        OSError: there is no such file, or it is a folder.
+        ValueError: it is no audio, is damaged, is empty or has samples that are not finite.
+        ImportError: the package soundfile is not installed.
+    """
+    import soundfile
+
+    path = Path(path)
+    with path.open("rb") as file:
+        try:
+            samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise ValueError(
+                f"{path}: no audio that can be read ({error.error_string}), expected WAV, FLAC, OGG or MP3"
+            ) from error
+    return check_samples(samples, rate, str(path)), int(rate)
+
+
+def check_samples(samples: np.ndarray, rate: float, source: str = "audio") -> np.ndarray:
+    """Samples (N,) or (N, channels) as mono float32 (N,).
+
+    Raises:
+        ValueError: no samples, another shape, samples that are not finite, or a rate that is not positive.
+    """
+    samples = np.asarray(samples)
+    if samples.ndim not in (1, 2):
+        raise ValueError(f"{source}: samples have shape {samples.shape}, expected (N,) or (N, channels)")
+    if not samples.size:
+        raise ValueError(f"{source}: no samples, expected some sound")
+    if not np.issubdtype(samples.dtype, np.floating):
+        raise ValueError(f"{source}: samples are {samples.dtype}, expected floating point numbers within [-1, 1]")
+    if not (np.isfinite(rate) and rate > 0):
+        raise ValueError(f"{source}: the rate is {rate}, expected a positive number of samples per second")
+    bad = np.flatnonzero(~np.isfinite(samples.reshape(len(samples), -1)).all(1))
+    if len(bad):
+        raise ValueError(f"{source}: sample {bad[0]} is not finite ({len(bad)} of {len(samples)})")
+    mono = samples if samples.ndim == 1 else samples.mean(1)
+    return np.ascontiguousarray(mono, dtype=np.float32)
+
+
+def write_wav(path: str | Path, samples: np.ndarray, rate: int) -> None:
+    """A mono WAV of 16 bits; what is beyond [-1, 1] is clipped.
+
+    Raises:
+        ValueError: see ``check_samples``.
+    """
+    mono = check_samples(samples, rate, str(path))
+    with replacing(path) as unfinished, wave.open(str(unfinished), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(int(rate))
+        file.writeframes((np.clip(mono, -1, 1) * _FULL_SCALE).round().astype("<i2").tobytes())

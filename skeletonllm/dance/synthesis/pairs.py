@@ -1,0 +1,55 @@
+"""The embedded data set: songs and dances to them, those for testing of other seeds, tempi and keys."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from skeletonllm.dance.body import Body
+from skeletonllm.dance.motion import Motion
+from skeletonllm.dance.synthesis.dances import make_dance
+from skeletonllm.dance.synthesis.songs import KEYS, STYLES, Song, make_song
+
+SPLITS = ("train", "test")
+# Beats per minute. Those of tests lie between those of training.
+TEMPI = {"train": tuple(range(88, 137, 6)), "test": tuple(range(91, 134, 6))}
+SPLIT_KEYS = {"train": KEYS[:9], "test": KEYS[9:]}
+
+
+class Pair(NamedTuple):
+    """A song and a dance to it."""
+
+    song: Song
+    motion: Motion
+
+
+def embedded_pairs(
+    count: int, seed: int = 0, seconds: float = 20.0, *, split: str = "train", body: Body | None = None
+) -> Iterator[Pair]:
+    """Songs and dances, one after the other; styles take turns.
+
+    Args:
+        count: how many.
+        seed: the same seed, the same pairs; a larger count goes on where a smaller one ends.
+        seconds: of each.
+        split: one of ``SPLITS``. No song of one has a tempo, key or seed of the other.
+        body: who dances.
+
+    Raises:
+        ValueError: an unknown split or a negative count.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}, expected {' or '.join(SPLITS)}")
+    if count < 0:
+        raise ValueError(f"count is {count}, expected 0 or more")
+    styles = list(STYLES)
+    for number in range(count):
+        rng = np.random.default_rng([seed, SPLITS.index(split), number])
+        song = make_song(
+            2 * int(rng.integers(2**30)) + SPLITS.index(split),
+            seconds,
+            float(rng.choice(TEMPI[split])),
+            style=styles[number % len(styles)],
+            key=str(rng.choice(SPLIT_KEYS[split])),
+        )
+        yield Pair(song, make_dance(song, int(rng.integers(2**31)), body))
