@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -134,12 +135,16 @@ def read_jukebox(path: str | Path, *, fps: float = FPS, beats: np.ndarray | None
         OSError: there is no such file.
         ValueError: another shape, other than one array, numbers that are not finite, or no such file format.
     """
-    found = np.load(path, allow_pickle=False)
-    if not isinstance(found, np.ndarray):
-        with found:
-            if len(found.files) != 1:
-                raise ValueError(f"{path}: arrays {', '.join(found.files) or 'none'}, expected one")
-            found = found[found.files[0]]
+    try:
+        found = np.load(path, allow_pickle=False)
+        if not isinstance(found, np.ndarray):
+            with found:
+                names, arrays = found.files, [found[name] for name in found.files]
+            if len(arrays) != 1:
+                raise ValueError(f"arrays {', '.join(names) or 'none'}, expected one")
+            found = arrays[0]
+    except (ValueError, EOFError, BadZipFile) as error:
+        raise ValueError(f"{path}: no .npy or .npz file with one array of numbers ({error})") from error
     if found.ndim != 2 or found.shape[1] != JUKEBOX_FEATURES or not len(found):
         raise ValueError(f"{path}: features have shape {found.shape}, expected (T, {JUKEBOX_FEATURES})")
     if not np.issubdtype(found.dtype, np.floating):

@@ -52,7 +52,7 @@ def _foot(score: Score, side: str, beats: np.ndarray) -> Foot:
     planted = np.ones(frames, bool)
     place, facing = np.array([home, 0.0]), 0.0
     for step, middle, turned in zip(steps, centre, heading, strict=True):
-        angle = np.radians(turned)
+        angle = np.radians(turned + step.turn)
         x, y = step.place
         target = middle + [np.cos(angle) * x - np.sin(angle) * y, np.sin(angle) * x + np.cos(angle) * y]
         share = (beats - step.start) / (step.stop - step.start)

@@ -57,8 +57,8 @@ def half_turn(move: Phrase) -> None:
     """Half a turn to the left in four steps, each foot ahead of the body by an eighth of a turn."""
     move.step("left", 1, 0.02, turn=45.0)
     move.step("right", 2, -0.02, turn=45.0)
-    move.step("left", 3, 0.02, turn=45.0)
-    move.step("right", 4, 0.0)
+    move.step("left", 3, turn=45.0)
+    move.step("right", 4)
     for beat in (1, 2, 3, 4):
         move.turn(beat, 45.0)
         move.key(

@@ -34,8 +34,8 @@ def channel(keys: Sequence[tuple[float, float]], beats: np.ndarray, sharpness: f
 
 class Jump(NamedTuple):
     """A jump in seconds and metres: off the floor from ``takeoff`` to ``landing``. The push before it takes ``push``
-    seconds from ``deep`` below rest to ``tall`` above, getting down takes ``room`` seconds, and what follows the landing
-    is the same backwards."""
+    seconds from ``deep`` below rest to ``tall`` above, getting down takes ``room`` seconds, and after the landing
+    all that comes backwards."""
 
     takeoff: float
     landing: float
