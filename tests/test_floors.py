@@ -33,6 +33,8 @@ ROOMS = {
     "peft": ("skeletonllm.training", "skeletonllm.cli.export"),
     "datasets": ("skeletonllm.data",),
     "mujoco": ("skeletonllm.dance",),
+    "librosa": ("skeletonllm.dance",),
+    "soundfile": ("skeletonllm.dance",),
 }
 # Next to a torch that is not its exact pair it breaks `import transformers`.
 NOWHERE = {"torchvision"}

@@ -34,9 +34,10 @@ _MIRRORED = {"sway", "pelvis_yaw", "pelvis_roll", "spine_yaw", "spine_roll", "he
 
 @dataclass(frozen=True)
 class Step:
-    """A foot leaves the floor at ``start`` and stands at ``stop``, in beats, having been ``height`` above the floor. Its
-    place is relative to the dancer's centre at that time, and to the heading then turned to the left by ``turn`` degrees,
-    as the foot is, too."""
+    """A foot leaves the floor at ``start`` and stands at ``stop``, in beats, having been ``height`` above the floor.
+
+    Its place is relative to the dancer's centre at that time, and to the heading then, turned to the left by ``turn``
+    degrees, as the foot is, too."""
 
     side: str
     start: float
