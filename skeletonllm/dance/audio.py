@@ -7,7 +7,7 @@ import numpy as np
 
 from skeletonllm.rendering.video import replacing
 
-_FULL_SCALE = 32767
+_FULL_SCALE = 32768
 
 
 def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
@@ -66,4 +66,5 @@ def write_wav(path: str | Path, samples: np.ndarray, rate: int) -> None:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(int(rate))
-        file.writeframes((np.clip(mono, -1, 1) * _FULL_SCALE).round().astype("<i2").tobytes())
+        levels = np.clip((mono * _FULL_SCALE).round(), -_FULL_SCALE, _FULL_SCALE - 1)
+        file.writeframes(levels.astype("<i2").tobytes())

@@ -108,11 +108,11 @@ def test_files_are_read_as_they_were_written(tmp_path):
     write_wav(tmp_path / "a.wav", clicks(1.0), RATE)
     samples, rate = read_audio(tmp_path / "a.wav")
     assert rate == RATE and samples.dtype == np.float32
-    # Sixteen bits.
-    np.testing.assert_allclose(samples, clicks(1.0), atol=1 / 32767)
+    # Sixteen bits, rounded.
+    np.testing.assert_allclose(samples, clicks(1.0), atol=1 / 32768)
     soundfile.write(tmp_path / "a.flac", np.stack([clicks(1.0), 0 * clicks(1.0)], 1), RATE)
     samples, rate = read_audio(tmp_path / "a.flac")
-    np.testing.assert_allclose(samples, clicks(1.0) / 2, atol=1 / 32767)
+    np.testing.assert_allclose(samples, clicks(1.0) / 2, atol=1 / 32768)
 
 
 def test_files_that_are_no_sound_are_named(tmp_path):
