@@ -15,10 +15,11 @@ def _bright_noise(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def kick(rate: int, rng: np.random.Generator) -> np.ndarray:
-    """A sine that falls from 150 to 50 Hz."""
+    """A sine that falls from 150 to 50 Hz, and the tap of the beater."""
     time = _seconds(rate, 0.25)
     phase = 50 * time + 100 * 0.03 * (1 - np.exp(-time / 0.03))
-    return np.sin(2 * np.pi * phase) * np.exp(-time / 0.08)
+    beater = 0.4 * _bright_noise(rng, len(time)) * np.exp(-time / 0.008)
+    return np.sin(2 * np.pi * phase) * np.exp(-time / 0.08) + beater
 
 
 def snare(rate: int, rng: np.random.Generator) -> np.ndarray:

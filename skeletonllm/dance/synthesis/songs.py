@@ -37,9 +37,9 @@ class Style:
 
 STYLES: Mapping[str, Style] = {
     "house": Style(
-        {"kick": "X...X...X...X...", "clap": "....X.......X...", "hat": "..X...X...X...X."},
-        bass="..X...X...X...X.",
-        stabs="X..x..X.....x...",
+        {"kick": "X...X...X...X...", "clap": "....X.......X...", "hat": "x.x.x.x.x.x.x.x."},
+        bass="X.x.X.x.X.x.X.x.",
+        stabs="X...x.x.X...x...",
         chords=((0, _MINOR), (8, _MAJOR), (3, _MAJOR), (10, _MAJOR)),
     ),
     "hip_hop": Style(
@@ -55,8 +55,8 @@ STYLES: Mapping[str, Style] = {
         chords=((0, _MAJOR), (7, _MAJOR), (9, _MINOR), (5, _MAJOR)),
     ),
     "latin": Style(
-        {"kick": "X...x...X...x...", "click": "X..x..X...X.X...", "hat": "X.xxX.xxX.xxX.xx"},
-        bass="X..x..x.X..x..x.",
+        {"kick": "X...X...X...X...", "click": "X..x..x...x.X...", "hat": "X.x.X.xxX.x.X.xx"},
+        bass="X..xX...X..xX...",
         stabs="X...X..xX...X...",
         chords=((0, _MINOR), (5, _MINOR), (7, _MAJOR), (0, _MINOR)),
     ),
@@ -66,6 +66,8 @@ _LEVELS = {"kick": 0.9, "snare": 0.6, "clap": 0.5, "hat": 0.22, "click": 0.35}
 _BASS_LEVEL, _CHORD_LEVEL = 0.35, 0.12
 _BASS_OCTAVE, _CHORD_OCTAVE = 36, 60
 _PEAK = 0.9
+# A room is never silent: without a hiss, the softest sound would be as much of an onset as the loudest.
+_HISS = 0.004
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +131,7 @@ def make_song(seed: int, seconds: float, tempo: float, *, style: str | None = No
     beat = 60.0 / tempo
     first = float(rng.uniform(0, beat))
     beats = first + beat * np.arange(int(np.ceil((seconds - first) / beat)))
-    samples = np.zeros(round(seconds * RATE))
+    samples = _HISS * rng.standard_normal(round(seconds * RATE))
     _play(samples, STYLES[style], KEYS.index(key), beat, first, rng)
     samples *= _PEAK / max(np.abs(samples).max(), 1e-9)
     return Song(samples.astype(np.float32), RATE, beats[beats < seconds], float(tempo), style, key, seed)
