@@ -29,7 +29,11 @@ COMMANDS = {
     "doctor": "skeletonllm.cli.doctor",
 }
 # Commands with commands of their own: modules with an ``app``.
-GROUPS = {"checkpoint": "skeletonllm.cli.checkpoint", "formats": "skeletonllm.cli.formats"}
+GROUPS = {
+    "checkpoint": "skeletonllm.cli.checkpoint",
+    "formats": "skeletonllm.cli.formats",
+    "dance": "skeletonllm.cli.dance",
+}
 
 app = typer.Typer(
     help="See skeleton recordings, and train and ask a multimodal LLM about them.",

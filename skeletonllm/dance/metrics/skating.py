@@ -14,14 +14,16 @@ _ANKLE_HEIGHT, _BALL_HEIGHT = 0.08, 0.05
 _PERCENT = 100.0
 
 
-def foot_skating(performance: Performance, legacy: bool = False) -> float:
-    """Percent of the time that feet are on the floor in which they slide faster than 0.3 m/s; 0 if none is.
+def foot_skating(performance: Performance, legacy: bool = False) -> float | None:
+    """Percent of the time that feet are on the floor in which they slide faster than 0.3 m/s; None if they never are.
 
     A foot is on the floor while its ankle is less than 8 cm and its ball less than 5 cm above where the ball of a
-    standing foot is. It slides with the mean of the horizontal velocities of the two.
+    standing foot is. It slides as fast over the floor as its ankle or its ball, whichever is slower: a foot that turns
+    on its ball or rolls from the heel does not slide.
 
     Legacy: the scripts take x and the height for the horizontal, so that sliding along y is missed and lifting the
-    foot counts; and the floor is where the lower ball is in the first frame.
+    foot counts; turning counts, as they take the mean of the two velocities; and the floor is where the lower ball is
+    in the first frame.
     """
     body, feet = performance.body, []
     for side in SIDES:
@@ -30,10 +32,14 @@ def foot_skating(performance: Performance, legacy: bool = False) -> float:
     floor = feet[0, :, 1, 2].min() if legacy else ball_height(body)
     above = feet[..., 2] - floor
     standing = ((above[..., 0] <= _ANKLE_HEIGHT) & (above[..., 1] <= _BALL_HEIGHT))[:-1]
-    horizontal = [0, 2] if legacy else [0, 1]
-    velocity = np.diff(feet, axis=0).mean(2)[..., horizontal] * performance.fps
-    sliding = np.linalg.norm(velocity, axis=-1) > STANDING_SPEED
-    return _PERCENT * float((standing & sliding).sum() / max(1, standing.sum()))
+    if not standing.any():
+        return None
+    velocity = np.diff(feet, axis=0) * performance.fps
+    if legacy:
+        speed = np.linalg.norm(velocity.mean(2)[..., [0, 2]], axis=-1)
+    else:
+        speed = np.linalg.norm(velocity[..., :2], axis=-1).min(2)
+    return _PERCENT * float((speed > STANDING_SPEED)[standing].mean())
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,166 @@
+"""skeletonllm dance: dances and how good they are."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skeletonllm.cli.convert import find_jobs
+from skeletonllm.cli.errors import USER_ERRORS, describe_error
+from skeletonllm.cli.evaluate import print_table
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from skeletonllm.dance.motion import Motion
+
+app = typer.Typer(help="Dances: how plausible, lively and musical they are.", no_args_is_help=True)
+# The keys of ``dance.metrics.FORMS``.
+_FORMS = ("raw", "post_processed")
+_SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps ``evaluate`` a command of the group while it is the only one."""
+
+
+@app.command()
+def evaluate(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="IN...", help="Dances in any format, FILE#NAME of a file with several, or folders."),
+    ],
+    music: Annotated[
+        Path | None,
+        typer.Option(help="The song of all dances, or a folder with NAME.wav, .flac, .ogg or .mp3 for each."),
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Real dances that FID and diversity are measured against: a folder or a file.")
+    ] = None,
+    legacy: Annotated[
+        bool, typer.Option("--legacy", help="Measure as the scripts of the field do, defects included.")
+    ] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write everything to a JSON file, too.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+) -> None:
+    """Measure dances by every metric, raw and after post-processing, each clip and the mean with its 95 % interval."""
+    import json
+
+    from tqdm import tqdm
+
+    from skeletonllm.dance.metrics import evaluate_motions
+    from skeletonllm.evaluation.provenance import provenance
+    from skeletonllm.rendering.video import replacing
+
+    motions, failed = read_dances(inputs)
+    if not motions:
+        raise ValueError(f"{', '.join(map(str, inputs))}: no dance that can be measured")
+    beats = None if music is None else [find_beats(motion, music) for motion in motions]
+    real = None
+    if reference is not None:
+        real, unread = read_dances([reference])
+        failed += unread
+        for what, count in ((str(reference), len(real)), ("what is measured", len(motions))):
+            if count < 2:
+                raise ValueError(f"{what}: {count} dances, expected at least 2 for FID and diversity")
+    with tqdm(total=len(motions), unit="clip", disable=None, leave=False) as bar:
+        found = evaluate_motions(
+            motions, beats=beats, reference=real, legacy=legacy, seed=seed, progress=lambda clips: bar.update()
+        )
+    print_table(clip_rows(found))
+    print_table(mean_rows(found))
+    if found["sets"]:
+        print_table(set_rows(found))
+    if output is not None:
+        with replacing(output) as unfinished:
+            unfinished.write_text(json.dumps({**found, **provenance()}, indent=1), encoding="utf-8")
+        print(f"written to {output}")
+    if failed:
+        print(f"skeletonllm: {failed} recordings were not measured", file=sys.stderr)
+        raise typer.Exit(2)
+
+
+def read_dances(inputs: list[Path]) -> tuple[list["Motion"], int]:
+    """The dances of files and folders, and how many could not be read, or are too short: each is told on stderr."""
+    from skeletonllm.dance.body import default_body
+    from skeletonllm.dance.codecs import read_motion
+    from skeletonllm.dance.metrics import Performance
+
+    motions, failed, body = [], 0, default_body()
+    for job in (job for path in inputs for job in find_jobs(path, None)):
+        try:
+            motion = read_motion(job.source, body).replace(source=job.source)
+            Performance(motion, body)
+        except USER_ERRORS as error:
+            failed += 1
+            reason = describe_error(error)
+            print(f"skeletonllm: {reason if str(job.path) in reason else f'{job.source}: {reason}'}", file=sys.stderr)
+        else:
+            motions.append(motion)
+    return motions, failed
+
+
+def find_beats(motion: "Motion", music: Path) -> "np.ndarray | None":
+    """The beats, in seconds, of the song of a dance: the file, or the one in the folder that is called as the dance is.
+
+    None, and a line on stderr, where the folder has no such file.
+    """
+    from skeletonllm.dance.music import music_features
+
+    if not music.is_dir():
+        return music_features(music).beat_times
+    name = Path(motion.source.partition("#")[0]).stem
+    songs = [music / f"{name}{suffix}" for suffix in _SOUNDS]
+    for song in songs:
+        if song.exists():
+            return music_features(song).beat_times
+    print(f"skeletonllm: {motion.source}: no music, expected {songs[0]} or {', '.join(_SOUNDS[1:])}", file=sys.stderr)
+    return None
+
+
+def clip_rows(found: dict) -> list[list[str]]:
+    """A table of every metric that some clip has, of each clip in each form."""
+    names = [name for name, metric in found["metrics"].items() if _measured(metric)]
+    rows = [["clip", "", *(_head(name, found["metrics"][name]["unit"]) for name in names)]]
+    for number, clip in enumerate(found["clips"]):
+        for form in _FORMS:
+            values = [found["metrics"][name][form]["per_clip"][number] for name in names]
+            rows.append([Path(clip).name if form == "raw" else "", form.replace("_", "-"), *map(_number, values)])
+    return rows
+
+
+def mean_rows(found: dict) -> list[list[str]]:
+    """A table of the means with their intervals, and of what was not measured."""
+    rows = [["mean of the clips", "better", *(form.replace("_", "-") for form in _FORMS)]]
+    for name, metric in found["metrics"].items():
+        cells = []
+        for form in _FORMS:
+            summary = metric[form]
+            interval = summary["interval_95"]
+            span = "" if interval is None else f" [{_number(interval[0])}, {_number(interval[1])}]"
+            few = f" of {summary['count']}" if 0 < summary["count"] < len(found["clips"]) else ""
+            cells.append(f"{_number(summary['mean'])}{span}{few}")
+        rows.append([_head(name, metric["unit"]), metric["better"], *cells])
+    return rows
+
+
+def set_rows(found: dict) -> list[list[str]]:
+    """A table of FID and diversity."""
+    rows = [["against the reference", *(form.replace("_", "-") for form in _FORMS)]]
+    return rows + [
+        [name.replace("_", " "), *(_number(values[form]) for form in _FORMS)] for name, values in found["sets"].items()
+    ]
+
+
+def _measured(metric: dict) -> bool:
+    return metric["raw"]["count"] > 0 or metric["post_processed"]["count"] > 0
+
+
+def _head(name: str, unit: str) -> str:
+    return name.replace("_", " ") + (f", {unit}" if unit else "")
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
