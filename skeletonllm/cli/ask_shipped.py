@@ -75,7 +75,7 @@ def answer(trained: "Trained", sequence: "SkeletonSequence", asked: Understood, 
         return earlier(trained, sequence, asked.order)
     if asked.topic is not None:
         return choose(trained, sequence, asked.topic)
-    if asked.task == "discrimination":  # by all actions: asked for YES or NO it is hardly better than chance
+    if asked.task == "discrimination":  # by all actions: asked for YES or NO it is right less often
         shares = rank(trained, sequence, recognition.build_prompt(trained.labels), trained.labels)
         seen = next(iter(shares))
         said = discrimination.YES if seen == asked.label else f"{discrimination.NO}, rather {seen}"
