@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skeletonllm.dance.body import Body
+from skeletonllm.dance.body import Body, lowest_points
 from skeletonllm.dance.codecs.inverse import swing, to_local
 from skeletonllm.dance.motion import Motion
 from skeletonllm.dance.series import runs, smooth
@@ -20,6 +20,8 @@ from skeletonllm.skeleton.kinematics import normalize, two_bone_reach
 _STANDS = 0.5
 # Metres above the floor up to which a foot that holds still stands; higher, it is held in the air.
 _NEAR = 0.08
+# Metres. What is lower than the soles by more carries the body instead of them.
+_LEVEL = 0.01
 # Seconds in which a correction fades before and after a stance, and over which the pelvis sinks.
 _FADE, _SINK = 0.2, 0.1
 # Shorter stances are slips of the contacts.
@@ -55,13 +57,15 @@ def postprocess(motion: Motion, body: Body) -> Motion:
 
 
 def align_floor(motion: Motion, body: Body) -> Motion:
-    """The dance moved in height: the sole of the lower foot is on the floor in the middle (median) of the frames in
-    which that foot stands. Where nothing stands, the lowest point of the body in all frames is."""
+    """The dance moved in height so that in the middle (median) of the frames in which the body stands its sole is on
+    the floor: the lower foot, by the contacts, and nothing else of the body lower. Where it never stands, its lowest
+    point in all frames is on the floor."""
     joints, frames = motion.pose(body)
     soles = sole_heights(body, joints, frames)
     lower = soles.argmin(1)
-    stands = _standing(motion)[np.arange(len(soles)), lower]
-    heights = soles.min(1)[stands] if stands.any() else motion.lowest(body).min(keepdims=True)
+    lowest = lowest_points(body, joints, frames)
+    stands = _standing(motion)[np.arange(len(soles)), lower] & (soles.min(1) < lowest + _LEVEL)
+    heights = soles.min(1)[stands] if stands.any() else lowest.min(keepdims=True)
     return motion.lifted(-float(np.median(heights)))
 
 

@@ -20,8 +20,8 @@ def beat_alignment_music(performance: Performance, legacy: bool = False) -> floa
 
     Beats nearer to the start or end of the clip than speeds are smoothed are not asked for.
 
-    Legacy: frames are doubled from 30 to 60 per second, so that every second speed is zero; beats of the dance are
-    half a frame early; beats of the music at the very ends, which no dance can have, count; nothing after 20 s does.
+    Legacy: frames are doubled from 30 to 60 per second, so that every second speed is zero; beats of the music at the
+    very ends, which no dance can have, count; nothing after 20 s does.
     """
     music, dance = _music(performance, legacy), dance_beats(performance, legacy)
     if music is None or not len(music):
@@ -48,10 +48,11 @@ def dance_beats(performance: Performance, legacy: bool = False) -> np.ndarray:
     if legacy:
         doubled = np.repeat(performance.joints, round(_RATE / performance.fps), axis=0)[:_LAST]
         speed = smooth(np.linalg.norm(np.diff(doubled, axis=0), axis=-1).mean(1), _SMOOTHING)
-        return _minima(speed) / _RATE
+        return (1 + np.flatnonzero((speed[1:-1] < speed[:-2]) & (speed[1:-1] < speed[2:]))) / _RATE
     fps = performance.fps
     speed = smooth(performance.speeds.mean(1), _SMOOTHING / _RATE * fps)
-    at = _minima(speed)
+    # A rest right at a frame is between two equal speeds, of which the first counts.
+    at = 1 + np.flatnonzero((speed[1:-1] < speed[:-2]) & (speed[1:-1] <= speed[2:]))
     before, here, after = speed[at - 1], speed[at], speed[at + 1]
     # The vertex of the parabola through three speeds, each in the middle between two frames.
     vertex = 0.5 * (before - after) / (before - 2 * here + after)
@@ -65,11 +66,6 @@ def _music(performance: Performance, legacy: bool) -> np.ndarray | None:
     edge = 0.0 if legacy else _SMOOTHING / _RATE
     stop = min(seconds, _LAST / _RATE) if legacy else seconds
     return beats[(beats >= edge) & (beats <= stop - edge)]
-
-
-def _minima(values: np.ndarray) -> np.ndarray:
-    inner = values[1:-1]
-    return 1 + np.flatnonzero((inner < values[:-2]) & (inner < values[2:]))
 
 
 def _nearness(these: np.ndarray, others: np.ndarray) -> float:
