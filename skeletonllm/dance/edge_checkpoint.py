@@ -117,6 +117,9 @@ def _config(path: str | Path, tensors: dict[str, Tensor]) -> DenoiserConfig:
             f"{path}: no such tensors as EDGE's denoiser has: what is here {', '.join(missing)} is missing"
         )
     motion, music, null, inner = (tensors[name].shape for name in shaped)
+    if [len(motion), len(music), len(null), len(inner)] != [2, 2, 3, 2] or motion[0] % (2 * _HEADS):
+        found = ", ".join(str(tuple(shape)) for shape in (motion, music, null, inner))
+        raise ValueError(f"{path}: what is here {', '.join(shaped)} has shapes {found}, not those of EDGE's denoiser")
     return DenoiserConfig(
         width=motion[0],
         layers=_count(tensors, "layers"),

@@ -193,6 +193,11 @@ def test_what_is_no_checkpoint_of_edge_is_refused_without_running_it(tmp_path, e
     save_checkpoint(path, reference, edge_classes, ema_state_dict=state)
     with pytest.raises(ValueError, match="layers.1.films.1.block.1.bias"):
         load_edge_checkpoint(path)
+    state = reference.checkpoint_state()
+    state["module.input_projection.weight"] = torch.zeros(31, 151)
+    save_checkpoint(path, reference, edge_classes, ema_state_dict=state)
+    with pytest.raises(ValueError, match=r"train.pt: .* has shapes \(31, 151\)"):
+        load_edge_checkpoint(path)
     save_checkpoint(path, reference, edge_classes, normalizer={"scale_": 1})
     with pytest.raises(ValueError, match="the normalizer holds no scale and minimum of 151 channels"):
         load_edge_checkpoint(path)
