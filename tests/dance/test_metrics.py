@@ -77,8 +77,8 @@ def test_a_ballistic_jump_is_no_floating_and_hovering_at_its_height_is():
     assert measure("floating", jump, legacy=True) > 20
     duration = 2 * speed / GRAVITY
     hovering = (times > 0) & (times < duration)
-    # Parabolas through a hover of half a second miss it by centimetres.
-    assert measure("floating", standing(90, z=0.3 * hovering)) > 20
+    # A parabola through a hover of half a second misses it by a decimetre, in a sixth of the frames.
+    assert measure("floating", standing(90, z=0.3 * hovering)) > 10
     assert measure("floating", standing(90, z=0.3 * (np.abs(times) < 1))) > 100
     # In slow motion a jump is none.
     slow = np.interp(np.arange(180) / 2, np.arange(90), flight)

@@ -6,7 +6,7 @@ from skeletonllm.dance.metrics.magnitude import motion_magnitude
 from skeletonllm.dance.metrics.performance import Performance
 from skeletonllm.dance.series import runs
 
-# Metres per second, the mean over the joints: who stands still on purpose sways and breathes with about a third of it.
+# Metres per second, the mean over the joints: above what swaying and the rounding of recordings come to.
 FROZEN_SPEED = 0.05
 # Seconds. A pose that is held between two beats is no freezing.
 FROZEN_TIME = 0.5

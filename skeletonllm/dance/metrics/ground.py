@@ -20,7 +20,7 @@ def foot_ground_distance(performance: Performance, legacy: bool = False) -> floa
     """Millimetres per frame that the body sinks into the floor or floats above it.
 
     The floor is at z = 0, as motions have it, and the lowest point is that of the body's surface. A flight floats no
-    more than its centre of mass is off free fall at most; so a jump is free and hovering is not.
+    more than its centre of mass is off free fall (root mean square); so a jump is free and hovering is not.
 
     Legacy (Skeleton2Stage): the lowest of the joints; the floor is its mean over the clip, so that a clip that floats
     all the time is right; jumps float; and 5 cm above the floor are free.
@@ -54,6 +54,6 @@ def floating(performance: Performance, legacy: bool = False) -> float:
         around = slice(max(0, start - 1), stop + 1)
         fallen = centre[around] + GRAVITY / 2 * times[around] ** 2
         line = np.polynomial.Polynomial.fit(times[around], fallen, min(1, len(fallen) - 1))
-        off = np.abs(centre[start:stop] + GRAVITY / 2 * times[start:stop] ** 2 - line(times[start:stop]))
-        above[start:stop] = np.minimum(above[start:stop], max(off.max() - _SLACK, 0))
+        off = centre[start:stop] + GRAVITY / 2 * times[start:stop] ** 2 - line(times[start:stop])
+        above[start:stop] = np.minimum(above[start:stop], max(np.sqrt(np.square(off).mean()) - _SLACK, 0))
     return float(above.mean()) * _MILLIMETRES
