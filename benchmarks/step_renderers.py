@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "kernels" / "benchm
 
 from gpu import per_gaussian_loop  # noqa: E402
 
-from skeletonllm.rendering import draction  # noqa: E402
+from skeletonllm.rendering import renderer  # noqa: E402
 
 
 def _splat(means, scales, colors, opacities, intrinsics, image_size, *, backend: str = "auto") -> torch.Tensor:
@@ -25,9 +25,9 @@ def _splat(means, scales, colors, opacities, intrinsics, image_size, *, backend:
 
 @contextmanager
 def per_gaussian_compositing() -> Iterator[None]:
-    """Within, DrAction composites whole pictures Gaussian by Gaussian and leaves the gradients to autograd.
+    """Within, renderers composite whole pictures Gaussian by Gaussian and leaves the gradients to autograd.
 
     All else of the renderer stays: what differs is what the kernels of splatting replace.
     """
-    with patch.object(draction, "splat", _splat):
+    with patch.object(renderer, "splat", _splat):
         yield
