@@ -16,6 +16,8 @@ from skeletonllm.dance.music_cache import load_cached, save_cached
 FPS = 30.0
 HOP = 512
 """Samples from one frame to the next, after resampling to ``HOP * fps``."""
+LEAST_FPS = 16
+"""The chroma reach up to 4,075 Hz, which takes a rate of more than twice as much."""
 
 NUM_MFCC, NUM_CHROMA = 20, 12
 ONSET = slice(0, 1)
@@ -98,11 +100,11 @@ def music_features(
         cache: a folder where features are kept by content; True: ``cache_folder()``; False: nowhere.
 
     Raises:
-        OSError, ValueError: see ``read_audio`` and ``check_samples``; a frame rate that is not positive.
+        OSError, ValueError: see ``read_audio`` and ``check_samples``; a frame rate below ``LEAST_FPS``.
         ImportError: librosa or soundfile is not installed.
     """
-    if not (np.isfinite(fps) and fps > 0):
-        raise ValueError(f"fps is {fps}, expected a positive number")
+    if not (np.isfinite(fps) and fps >= LEAST_FPS):
+        raise ValueError(f"fps is {fps}, expected {LEAST_FPS} or more: slower, the highest notes would be lost")
     if isinstance(music, tuple):
         source, rate = "samples", music[1]
         samples = check_samples(music[0], rate)
