@@ -156,6 +156,8 @@ def test_features_are_kept_by_content(tmp_path, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         other = music_features(tmp_path / "b.wav", cache=tmp_path / "kept")
+        # librosa warns of windows that are longer than the shortest of its slower copies.
+        warnings.filterwarnings("ignore", "n_fft", UserWarning)
         music_features(tmp_path / "b.wav", 40.0, cache=tmp_path / "kept")
     assert len(other.beats) and len(list((tmp_path / "kept").iterdir())) == 3
 
