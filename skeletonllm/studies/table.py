@@ -104,15 +104,14 @@ def _cost(cells) -> dict:
 
 
 def rows_of(table: dict) -> list[list[str]]:
-    """The table for people: a row per variant, two columns per test."""
-    tests = list(dict.fromkeys(test for row in table["variants"].values() for test in row))
-    rows = [["", *(cell for test in tests for cell in (test, "the first leads by"))]]
-    for variant, row in table["variants"].items():
-        cells = []
-        for test in tests:
-            found = row.get(test)
-            cells += ["", ""] if found is None else [_told(found["accuracy"]), _told(found.get("lead"), signed=True)]
-        rows.append([variant, *cells])
+    """The table for people: a row per test and variant, the best of a test first."""
+    first, *_ = table["variants"]
+    rows = [["test", "variant", "recordings", "accuracy (95 % interval)", f"{first} leads by"]]
+    for test in dict.fromkeys(test for row in table["variants"].values() for test in row):
+        found = {variant: row[test] for variant, row in table["variants"].items() if test in row}
+        for variant, result in sorted(found.items(), key=lambda each: -each[1]["accuracy"]["value"]):
+            lead = _told(result.get("lead"), signed=True)
+            rows.append([test, variant, str(result["count"]), _told(result["accuracy"]), lead])
     return rows
 
 

@@ -272,8 +272,9 @@ def test_the_cells_of_a_study_are_its_table_unless_they_are_given_themselves(tmp
     (study / "table.json").write_text(json.dumps(dict(study="s", variants={})))
     found = find([study])
     assert (len(found.runs), len(found.evaluations), len(found.studies)) == (0, 0, 1)
-    found = find([cell, study])
-    assert [run.name for run in found.runs] == ["seed-0"] and len(found.evaluations) == 1
+    for places in ([cell, study], [study, cell]):
+        found = find(places)
+        assert [run.name for run in found.runs] == ["seed-0"] and len(found.evaluations) == 1
 
 
 def test_a_folder_given_twice_or_within_another_is_shown_once(tmp_path):

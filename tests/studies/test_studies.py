@@ -96,7 +96,11 @@ def test_the_table_says_what_the_answers_say(done):
     assert table["cost"]["plain"]["steps"] == 2
     tokens = {variant: cost["visual_tokens_per_sample"] for variant, cost in table["cost"].items()}
     assert tokens["five frames"] / tokens["plain"] == pytest.approx(5 / 4)
-    assert [row[0] for row in rows_of(table)] == ["", *CONTENT["variants"]]
+    rows = rows_of(table)[1:]
+    assert sorted(row[1] for row in rows) == sorted(CONTENT["variants"])
+    shares = [float(row[3].split()[0]) for row in rows]
+    assert shares == sorted(shares, reverse=True)
+    assert all((row[4] == "") == (row[1] == "plain") for row in rows)
 
 
 def test_a_study_that_is_done_trains_nothing_and_a_lost_result_is_made_again_the_same(done, monkeypatch):

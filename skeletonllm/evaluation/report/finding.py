@@ -93,8 +93,8 @@ def find(places: Sequence[Path]) -> Found:
     """
     found = Found()
     seen: set[Path] = set()
-    for place in places:
-        place = Path(place)
+    # Studies last: a cell that is given by name has been seen as a run by then.
+    for place in sorted(map(Path, places), key=lambda place: (place / TABLE_FILE).is_file()):
         if not place.exists():
             raise FileNotFoundError(2, "no such folder", str(place))
         if not place.is_dir():
