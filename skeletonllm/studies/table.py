@@ -87,20 +87,24 @@ def _lead(theirs: dict, ours: dict) -> dict:
 
 
 def _cost(cells) -> dict:
-    """What a step of training took, from the logs of the runs."""
-    lines = []
+    """What a step of training took, from the logs of the runs.
+
+    They count the placeholders of prompts, of which foreground patches use a part: no tokens are told of these.
+    """
+    lines, whole = [], True
     for cell in cells:
         path = cell.folder / LOG_FILE
         lines += [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        whole = whole and cell.recipe().model.foreground is None
     lines = [line for line in lines if "seconds_per_step" in line]
     if not lines:
         return {}
     tokens = [line["visual_tokens_per_second"] / line["samples_per_second"] for line in lines]
-    return dict(
+    cost = dict(
         seconds_per_step=float(np.median([line["seconds_per_step"] for line in lines])),
-        visual_tokens_per_sample=float(np.median(tokens)),
         steps=max(line["step"] for line in lines),
     )
+    return {**cost, "visual_tokens_per_sample": float(np.median(tokens))} if whole else cost
 
 
 def rows_of(table: dict) -> list[list[str]]:
