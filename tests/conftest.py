@@ -9,6 +9,9 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# numba keeps what librosa compiles beside librosa, and crashes where two processes write it at once: to each its own.
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "numba" / _WORKER))
 
 
 @pytest.fixture(scope="session")
