@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from string import Formatter
 from typing import Any
 
 from skeletonllm.training.plain_values import from_plain, read_yaml
@@ -135,9 +134,9 @@ def _filled(content: Any, roots: Mapping[str, str], place: str) -> Any:
     if not isinstance(content, str):
         return content
     before, equals, value = content.rpartition("=")
-    if not (value.startswith("{") and value.endswith("}") and value[1:-1].isidentifier()):
+    name = value[1:-1]
+    if value != f"{{{name}}}" or not name.isidentifier():
         return content
-    (name,) = (field for _, field, _, _ in Formatter().parse(value) if field)
     if name not in roots:
         raise ValueError(f"{place}: needs the folder of {name}: --root {name}=FOLDER")
     return f"{before}{equals}{roots[name]}"

@@ -9,6 +9,7 @@ import numpy as np
 from skeletonllm.evaluation.intervals import two_level_interval
 from skeletonllm.evaluation.provenance import provenance
 from skeletonllm.evaluation.results import PREDICTIONS_FILE, SUMMARY_FILE
+from skeletonllm.rendering.video import replacing
 from skeletonllm.studies.cells import Cell, cells_of
 from skeletonllm.studies.spec import Study
 from skeletonllm.training.progress import LOG_FILE
@@ -47,7 +48,8 @@ def write_table(study: Study, root: Path) -> dict:
     }
     table["missing"] = [str(cell.folder.relative_to(root)) for cell in cells if cell.missing]
     table |= provenance()
-    (root / TABLE_FILE).write_text(json.dumps(table, indent=1))
+    with replacing(root / TABLE_FILE) as unfinished:  # several workers may end at once
+        unfinished.write_text(json.dumps(table, indent=1))
     return table
 
 

@@ -10,26 +10,22 @@ from skeletonllm.studies.spec import Study
 logger = logging.getLogger(__name__)
 
 
-def work(study: Study, root: Path, wait: bool = True) -> list[str]:
+def work(study: Study, root: Path) -> list[str]:
     """Run the cells of a study until none is left.
 
     Several processes may work on one folder, on one machine or on several that share the disk. Who stops, or is
-    killed, leaves its cell to the others.
+    killed, leaves its cell to the others, who wait for what they cannot take.
 
     Args:
         study: the table.
         root: its folder.
-        wait: for cells that others have, so that they are taken over if these die.
 
     Returns:
         What went wrong, a line per cell; the others are done.
     """
     failed: dict[Path, str] = {}
     while left := [cell for cell in cells_of(study, root) if cell.missing and cell.folder not in failed]:
-        done = sum(_run(cell, failed) for cell in left)
-        if not done and not wait:
-            break
-        if not done:
+        if not sum(_run(cell, failed) for cell in left):
             time.sleep(WAIT_SECONDS)
     return list(failed.values())
 
