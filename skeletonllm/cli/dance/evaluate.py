@@ -1,4 +1,4 @@
-"""skeletonllm dance: dances and how good they are."""
+"""skeletonllm dance evaluate: how plausible, lively and musical dances are."""
 
 import sys
 from pathlib import Path
@@ -15,18 +15,11 @@ if TYPE_CHECKING:
 
     from skeletonllm.dance.motion import Motion
 
-app = typer.Typer(help="Dances: how plausible, lively and musical they are.", no_args_is_help=True)
 # The keys of ``dance.metrics.FORMS``.
 _FORMS = ("raw", "post_processed")
 _SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
 
 
-@app.callback()
-def _group() -> None:
-    """Keeps ``evaluate`` a command of the group while it is the only one."""
-
-
-@app.command()
 def evaluate(
     inputs: Annotated[
         list[Path],
