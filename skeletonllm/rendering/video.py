@@ -1,8 +1,9 @@
 """Frames to files: GIF, MP4, a folder of PNG, or a contact sheet. Files appear whole or not at all."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,35 @@ def to_bytes(frames: torch.Tensor) -> np.ndarray:
     for picture, frame in zip(pictures, frames.detach(), strict=True):  # one by one: long videos are large
         picture[:] = (frame.float().clamp(0, 1) * 255).round().permute(1, 2, 0).cpu().numpy()
     return pictures
+
+
+def each_picture(frames: torch.Tensor | Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Pictures (H, W, 3) uint8 one by one, so that a long video need not be in memory whole.
+
+    Args:
+        frames: (N, 3, H, W) in [0, 1], or pictures (H, W, 3) uint8 of one size.
+
+    Raises:
+        ValueError: another shape, pictures of several sizes, or no frame; that of the first one, and of a tensor, at
+            once, that of others when their turn comes.
+    """
+    if isinstance(frames, torch.Tensor):
+        if frames.ndim != 4 or frames.shape[1] != 3 or 0 in frames.shape:
+            raise ValueError(f"frames have shape {tuple(frames.shape)}, expected (N, 3, H, W) with at least one frame")
+        return (to_bytes(frame[None])[0] for frame in frames)  # one by one: long videos are large
+    pictures = iter(frames)
+    first = next(pictures, None)
+    if first is None:
+        raise ValueError("no frame, expected pictures (H, W, 3) with at least one")
+
+    def checked(number: int, picture: np.ndarray) -> np.ndarray:
+        if picture.ndim != 3 or picture.shape != (*first.shape[:2], 3) or picture.dtype != np.uint8:
+            found = f"{picture.dtype} of shape {picture.shape}"
+            raise ValueError(f"frame {number} is {found}, expected uint8 of (H, W, 3), the same for all")
+        return picture
+
+    rest = (checked(number, picture) for number, picture in enumerate(pictures, 1))
+    return chain([checked(0, first)], rest)
 
 
 @contextmanager
@@ -90,8 +120,8 @@ def write_png(path: str | Path, image: Image.Image) -> None:
         image.save(unfinished, format="PNG")
 
 
-def write_gif(path: str | Path, frames: torch.Tensor, fps: float) -> None:
-    """An endless GIF of frames (N, 3, H, W) with one palette for all, so that still parts do not flicker.
+def write_gif(path: str | Path, frames: torch.Tensor | Iterable[np.ndarray], fps: float) -> None:
+    """An endless GIF of frames, see ``each_picture``, with one palette for all, so that still parts do not flicker.
 
     GIF counts hundredths of a second; frame lengths vary by one so that the whole keeps its speed.
 
@@ -101,10 +131,10 @@ def write_gif(path: str | Path, frames: torch.Tensor, fps: float) -> None:
     _check_rate(fps)
     if fps * GIF_SHORTEST_FRAME > 1:
         raise ValueError(f"{fps:g} frames per second, but a GIF shows at most {1 / GIF_SHORTEST_FRAME:g}")
-    pictures = to_bytes(frames)
+    pictures = list(each_picture(frames))
     every = -(-len(pictures) // GIF_PALETTE_FRAMES)
-    sample = pictures[::every]
-    palette = Image.fromarray(sample.reshape(-1, *sample.shape[2:])).quantize(256, method=Image.Quantize.FASTOCTREE)
+    sample = np.concatenate(pictures[::every])
+    palette = Image.fromarray(sample).quantize(256, method=Image.Quantize.FASTOCTREE)
     images = [Image.fromarray(p).quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
     edges = [round(index * 100 / fps) for index in range(len(images) + 1)]
     milliseconds = [10 * (after - before) for before, after in zip(edges, edges[1:], strict=False)]
@@ -112,25 +142,63 @@ def write_gif(path: str | Path, frames: torch.Tensor, fps: float) -> None:
         images[0].save(unfinished, format="GIF", save_all=True, append_images=images[1:], duration=milliseconds, loop=0)
 
 
-def write_mp4(path: str | Path, frames: torch.Tensor, fps: float) -> None:
-    """An H.264 video of frames (N, 3, H, W). Odd sizes gain a black row or column, which the codec needs.
+def write_mp4(
+    path: str | Path, frames: torch.Tensor | Iterable[np.ndarray], fps: float, audio: str | Path | None = None
+) -> None:
+    """An H.264 video of frames, see ``each_picture``, which are taken one by one. Odd sizes gain a black row or column,
+    which the codec needs.
+
+    Args:
+        path: the file.
+        frames: the pictures.
+        fps: of them per second.
+        audio: a sound file to be heard; it ends with the pictures, and silence follows where it is shorter.
 
     Raises:
         ValueError: a shape that does not fit, or a frame rate that is not positive.
+        OSError: there is no such sound, or ffmpeg could not write the video, for reasons that it says on stderr.
+        RuntimeError: there is no ffmpeg, see ``why_no_mp4``.
     """
     import imageio_ffmpeg
 
     _check_rate(fps)
-    pictures = to_bytes(frames)
-    _, height, width, _ = pictures.shape
-    pictures = np.pad(pictures, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
+    pictures = each_picture(frames)
+    sound = {}
+    if audio is not None:
+        Path(audio).stat()
+        # Silence without end after the sound, and all of it only as long as the pictures.
+        sound = {"audio_path": str(audio), "audio_codec": "aac", "output_params": ["-af", "apad", "-shortest"]}
+    first = next(pictures)
+    height, width, _ = first.shape
     size = (width + width % 2, height + height % 2)
     with replacing(path) as unfinished:
-        writer = imageio_ffmpeg.write_frames(str(unfinished), size, fps=fps, quality=8, macro_block_size=1)
+        writer = imageio_ffmpeg.write_frames(str(unfinished), size, fps=fps, quality=8, macro_block_size=1, **sound)
         writer.send(None)
-        for picture in pictures:
-            writer.send(picture)
-        writer.close()
+        count = 0
+        try:
+            for picture in chain([first], pictures):
+                writer.send(np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0))))
+                count += 1
+        finally:
+            writer.close()
+        # ffmpeg says nothing to its caller when it fails.
+        try:
+            written = imageio_ffmpeg.count_frames_and_secs(str(unfinished))[0]
+        except RuntimeError as error:
+            raise OSError(f"{path}: ffmpeg left no video that can be read") from error
+        if written != count:
+            raise OSError(f"{path}: ffmpeg wrote {written} of {count} frames")
+
+
+def why_no_mp4() -> str | None:
+    """Why ``write_mp4`` would find no ffmpeg that runs; None if it would."""
+    try:
+        import imageio_ffmpeg
+
+        imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
+        return str(error)
+    return None
 
 
 def write_png_folder(folder: str | Path, frames: torch.Tensor) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from skeletonllm.dance.body import Body, default_body
-from skeletonllm.dance.codecs import aistpp, amass, bvh
+from skeletonllm.dance.codecs import aistpp, amass, bvh, npz
 from skeletonllm.dance.codecs.sequence import from_sequence, to_sequence
 from skeletonllm.dance.motion import FPS, Motion, resample
 from skeletonllm.skeleton.formats import detect_format, read_skeleton
@@ -16,8 +16,9 @@ CODECS: dict[str, Callable[[Path, Body], Motion]] = {
     "aist": aistpp.read,
     "amass": amass.read,
     "bvh": bvh.read,
+    "npz": npz.read,
 }
-"""Readers that keep the rotations of a file, by the name of its format (``skeletonllm.skeleton.formats``)."""
+"""Readers that keep more than the places of joints, by the name of the format (``skeletonllm.skeleton.formats``)."""
 
 
 def read_motion(path: str | Path, body: Body | None = None, fps: float | None = FPS) -> Motion:
