@@ -15,7 +15,7 @@ KNOTS = 3  # features at the proximal end, the middle and the distal end of a re
 PEAK_DEPTH = 2.0
 
 # Where training starts: the two sides of the body differ in hue, arms and legs in shade, so that an untrained
-# renderer already shows left from right.
+# renderer already shows left from right. Half of the colour tells depth.
 _START_COLORS = {
     "torso": {"centre": (0.85, 0.85, 0.85), "left": (0.55, 0.70, 0.90), "right": (0.90, 0.65, 0.60)},
     "head": {"centre": (0.95, 0.90, 0.45)},
@@ -84,7 +84,7 @@ class DrAction(Renderer):
         for row, (part, side) in enumerate(REGIONS):
             color = _START_COLORS[_LIMB.get(part, part)][side]
             self.palette[row] = torch.logit(torch.tensor([*color, _START_OPACITY]))
-        nn.init.constant_(self.depth_mix_logit, -1.5)
+        nn.init.zeros_(self.depth_mix_logit)
         if self.modulator is not None:
             self.modulator.reset_parameters()
 
