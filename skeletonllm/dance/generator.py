@@ -19,6 +19,7 @@ from skeletonllm.dance.motion import FPS, VECTOR_SIZE, Motion
 from skeletonllm.dance.music import MusicFeatures
 from skeletonllm.dance.normalizer import Normalizer
 from skeletonllm.dance.postprocess import align_floor
+from skeletonllm.data.seeds import mixed_seed
 from skeletonllm.skeleton.proportions import STATURE
 
 SETTINGS = "generator.json"
@@ -137,7 +138,7 @@ class Generator:
         diffusion, dances = Diffusion(), []
         for number in range(count):
             model = _Counted(self.denoiser, lambda done, before=number * steps: progress(before + done))
-            noise = torch.Generator().manual_seed(_mixed(seed, number))
+            noise = torch.Generator().manual_seed(mixed_seed(seed, number))
             settings = {"generator": noise, "steps": steps, "eta": eta, "guidance": guidance}
             if len(heard) > frames:
                 windows = diffusion.sample_long(model, heard, window=frames, **settings)
@@ -235,8 +236,3 @@ class _Counted:
         self.done += 1
         self.progress(self.done)
         return torch.cat(predicted)
-
-
-def _mixed(seed: int, number: int) -> int:
-    """A seed for each dance; neighbouring seeds have no dance in common."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -18,6 +18,7 @@ from skeletonllm.dance.motion import Motion
 from skeletonllm.dance.music import MusicFeatures
 from skeletonllm.dance.normalizer import Normalizer
 from skeletonllm.dance.synthesis import make_dance, make_song
+from skeletonllm.data.seeds import mixed_seed
 
 FRAMES, FEATURES = 20, 3
 
@@ -69,10 +70,8 @@ def test_one_window_is_what_diffusion_makes_of_the_normalised_music(generator):
     dances = generator.dance(music, seed=3, steps=4, eta=0.5, guidance=1.5, count=2)
     heard = generator.music_normalizer.normalize(torch.from_numpy(music.values))[None]
     for number, dance in enumerate(dances):
-        drawn = np.random.SeedSequence([3, number]).generate_state(1, np.uint64)[0] >> np.uint64(1)
-        made = Diffusion().ddim_sample(
-            generator.denoiser, heard, generator=noise.manual_seed(int(drawn)), steps=4, eta=0.5, guidance=1.5
-        )
+        noise.manual_seed(mixed_seed(3, number))
+        made = Diffusion().ddim_sample(generator.denoiser, heard, generator=noise, steps=4, eta=0.5, guidance=1.5)
         expected = Motion.from_vector(generator.normalizer.denormalize(made[0]))
         # float32 rotations that are made orthogonal once.
         assert np.abs(dance.to_vector() - expected.to_vector()).max() < 1e-5
@@ -81,8 +80,7 @@ def test_one_window_is_what_diffusion_makes_of_the_normalised_music(generator):
 def test_a_long_dance_is_its_windows_stitched(generator):
     music = song(2 * FRAMES + 3)
     (dance,) = generator.dance(music, seed=3, steps=3)
-    drawn = int(np.random.SeedSequence([3, 0]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    noise = torch.Generator().manual_seed(drawn)
+    noise = torch.Generator().manual_seed(mixed_seed(3, 0))
     windows = Diffusion().sample_long(
         generator.denoiser, generator.hear(music), generator=noise, window=FRAMES, steps=3
     )

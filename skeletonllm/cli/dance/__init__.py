@@ -5,15 +5,11 @@ from importlib import import_module
 import typer
 
 COMMANDS = {
+    "generate": "skeletonllm.cli.dance.generate",
     "evaluate": "skeletonllm.cli.dance.evaluate",
 }
 
 app = typer.Typer(help="Dances: make them, and measure them.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps a command a command of the group while it is the only one."""
 
 
 for _name, _module in COMMANDS.items():
