@@ -9,6 +9,7 @@ from skeletonllm.dance.body.tree import (
     Boxes,
     Capsules,
     capsule_ends,
+    centre_of_mass,
     forward_kinematics,
     lowest_points,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "Capsules",
     "build_mjcf",
     "capsule_ends",
+    "centre_of_mass",
     "collision_pairs",
     "default_body",
     "excluded_pairs",

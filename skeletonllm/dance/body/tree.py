@@ -159,6 +159,15 @@ def lowest_points(body: Body, joints: Array, frames: Array) -> Array:
     return np.minimum(heights.min((-2, -1)), soles.min((-2, -1)))
 
 
+def centre_of_mass(body: Body, joints: Array, frames: Array) -> Array:
+    """(..., 3) metres, each piece of the body weighing in the middle of its capsule; from what ``forward_kinematics``
+    gave."""
+    middles = np.zeros_like(body.offsets)
+    middles[body.capsules.joints] = (body.capsules.starts + body.capsules.ends) / 2
+    places = joints + (frames @ _like(middles, joints)[..., None])[..., 0]
+    return (places * _like(body.masses / body.mass, joints)[:, None]).sum(-2)
+
+
 def _like(values: np.ndarray, array: Array) -> Array:
     """Numbers of a body in the library, precision and place of another array."""
     if isinstance(array, torch.Tensor):

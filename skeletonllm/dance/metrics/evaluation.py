@@ -5,18 +5,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from skeletonllm.dance.body import Body, default_body
+from skeletonllm.dance.body.adapters import BodyMesh
 from skeletonllm.dance.metrics.performance import Performance
 from skeletonllm.dance.metrics.registry import FEATURES, METRICS, SET_METRICS
 from skeletonllm.dance.motion import FPS, Motion, resample
 from skeletonllm.dance.postprocess import postprocess
+from skeletonllm.evaluation.intervals import bootstrap_interval
 
 FORMS: dict[str, Callable[[Motion, Body], Motion]] = {
     "raw": lambda motion, body: motion,
     "post_processed": postprocess,
 }
 """What is measured of each clip, by name."""
-# Percentiles of so many draws move by about a hundredth of the interval's width from seed to seed.
-_ROUNDS = 2000
 
 
 def evaluate_motions(
@@ -26,6 +26,7 @@ def evaluate_motions(
     *,
     reference: Sequence[Motion] | None = None,
     succeeded: Sequence[bool | None] | None = None,
+    mesh: BodyMesh | None = None,
     legacy: bool = False,
     seed: int = 0,
     progress: Callable[[int], None] = lambda clips: None,
@@ -38,6 +39,7 @@ def evaluate_motions(
         beats: for each clip the beats of its music in seconds (``MusicFeatures.beat_times``), or None.
         reference: real clips, as they are, that FID and diversity are measured against.
         succeeded: for each clip whether a simulated body got through it, or None.
+        mesh: the skin of the body (``body.adapters``); without one, pairs of triangles are not counted.
         legacy: measure as the scripts of the field do, defects included; each metric says which.
         seed: of the bootstrap.
         progress: told how many clips are done.
@@ -63,7 +65,7 @@ def evaluate_motions(
     for number, (motion, music, success) in enumerate(zip(motions, beats, succeeded, strict=True), start=1):
         motion = resample(motion, FPS)
         for form, prepare in FORMS.items():
-            performance = Performance(prepare(motion, body), body, music, success)
+            performance = Performance(prepare(motion, body), body, music, success, mesh)
             for name, metric in METRICS.items():
                 measured[form][name].append(metric.measure(performance, legacy))
             for name, extract in FEATURES.items():
@@ -88,10 +90,7 @@ def summarize(per_clip: Sequence[float | None], seed: int = 0) -> dict:
     """``per_clip`` numbers, their ``mean`` over the clips that have one, its ``interval_95`` and their ``count``; the
     mean is None of no clips, the interval (Efron 1979, percentiles) of fewer than two."""
     values = np.array([value for value in per_clip if value is not None], np.float64)
-    interval = None
-    if len(values) > 1:
-        drawn = np.random.default_rng(seed).integers(len(values), size=(_ROUNDS, len(values)))
-        interval = np.percentile(values[drawn].mean(1), [2.5, 97.5]).tolist()
+    interval = list(bootstrap_interval(np.mean, values, seed=seed)) if len(values) > 1 else None
     mean = float(values.mean()) if len(values) else None
     return {"per_clip": list(per_clip), "mean": mean, "interval_95": interval, "count": len(values)}
 

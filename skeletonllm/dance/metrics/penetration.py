@@ -1,8 +1,8 @@
 """How the body stands in itself: pairs of its capsules that overlap, and how deep.
 
-The field counts pairs of triangles of a mesh under a licence that cross each other (torch-mesh-isect), creases of
-crotch and armpits included. Pairs of capsules need no mesh and leave out what belongs together in the body; the two
-counts cannot be compared, so these metrics have no legacy form.
+The field counts pairs of triangles of a mesh that cross each other, creases of crotch and armpits included: that is
+``mesh_penetration``. Pairs of capsules need no mesh and leave out what belongs together in the body; the two counts
+cannot be compared, so these metrics have no legacy form.
 """
 
 import numpy as np

@@ -5,7 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from skeletonllm.dance.body import Body, lowest_points
+from skeletonllm.dance.body import Body, centre_of_mass, lowest_points
+from skeletonllm.dance.body.adapters import BodyMesh
 from skeletonllm.dance.motion import Motion
 from skeletonllm.dance.soles import sole_heights
 
@@ -22,6 +23,7 @@ class Performance:
         body: who dances.
         beats: (B,) seconds from the start of the clip, the beats of its music; None without music.
         succeeded: whether a simulated body could dance it to the end; None as long as nobody tried.
+        mesh: the skin of the body, if it has one.
 
     Raises:
         ValueError: a clip shorter than ``SHORTEST``, or beats that are not finite.
@@ -31,6 +33,7 @@ class Performance:
     body: Body
     beats: np.ndarray | None = None
     succeeded: bool | None = None
+    mesh: BodyMesh | None = None
 
     def __post_init__(self):
         who, found = self.motion.source or "motion", self.motion.num_frames
@@ -84,9 +87,5 @@ class Performance:
 
     @cached_property
     def mass_centre(self) -> np.ndarray:
-        """(T, 3) metres, each piece of the body weighing in the middle of its capsule."""
-        capsules = self.body.capsules
-        middles = np.zeros_like(self.body.offsets)
-        middles[capsules.joints] = (capsules.starts + capsules.ends) / 2
-        places = self.joints + (self.frames @ middles[..., None])[..., 0]
-        return (places * self.body.masses[:, None]).sum(1) / self.body.mass
+        """(T, 3) metres, see ``body.centre_of_mass``."""
+        return centre_of_mass(self.body, self.joints, self.frames)

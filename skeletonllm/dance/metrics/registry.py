@@ -14,6 +14,7 @@ from skeletonllm.dance.metrics.geometric import geometric_features
 from skeletonllm.dance.metrics.ground import floating, foot_ground_distance, sinking
 from skeletonllm.dance.metrics.kinetic import kinetic_features
 from skeletonllm.dance.metrics.magnitude import motion_magnitude
+from skeletonllm.dance.metrics.mesh_penetration import mesh_penetration
 from skeletonllm.dance.metrics.penetration import penetration_depth, penetration_rate
 from skeletonllm.dance.metrics.performance import Performance
 from skeletonllm.dance.metrics.skating import foot_skating
@@ -42,6 +43,7 @@ class Metric:
 METRICS: dict[str, Metric] = {
     "penetration_rate": Metric(penetration_rate, "pairs", "", LOWER),
     "penetration_depth": Metric(penetration_depth, "mm", "", LOWER),
+    "mesh_penetration": Metric(mesh_penetration, "pairs", "pairs", LOWER),
     "foot_ground_distance": Metric(foot_ground_distance, "mm", "mm", LOWER),
     "sinking": Metric(sinking, "mm", "mm", LOWER),
     "floating": Metric(floating, "mm", "mm", LOWER),

@@ -1,7 +1,7 @@
 """Songs and dances made by rule: what trains and tests the generator without any download."""
 
 from skeletonllm.dance.audio import write_wav
-from skeletonllm.dance.synthesis.dances import MANNERS, centre_of_mass, make_dance
+from skeletonllm.dance.synthesis.dances import MANNERS, make_dance
 from skeletonllm.dance.synthesis.moves import MOVES
 from skeletonllm.dance.synthesis.pairs import Pair, embedded_pairs
 from skeletonllm.dance.synthesis.songs import KEYS, STYLES, Song, make_song
@@ -13,7 +13,6 @@ __all__ = [
     "STYLES",
     "Pair",
     "Song",
-    "centre_of_mass",
     "embedded_pairs",
     "make_dance",
     "make_song",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skeletonllm.dance.body import Body, default_body, forward_kinematics
+from skeletonllm.dance.body import Body, centre_of_mass, default_body, forward_kinematics
 from skeletonllm.dance.motion import FPS, Motion
 from skeletonllm.dance.synthesis import moves
 from skeletonllm.dance.synthesis.feet import feet
@@ -143,17 +143,8 @@ def _fall_freely(
         ends = np.array([frames + 2 * number, frames + 2 * number + 1])
         inside = np.flatnonzero(one.in_flight(times[:frames]))
         which = np.concatenate([ends, inside])
-        centres = centre_of_mass(body, root[which], rotations[which])
+        centres = centre_of_mass(body, *forward_kinematics(body, root[which], rotations[which]))
         share = ((times[inside] - one.takeoff) / (one.landing - one.takeoff))[:, None]
         wanted = centres[0] + share * (centres[1] - centres[0])
         wanted[:, 2] += GRAVITY / 2 * (times[inside] - one.takeoff) * (one.landing - times[inside])
         root[inside] += wanted - centres[2:]
-
-
-def centre_of_mass(body: Body, root: np.ndarray, rotations: np.ndarray) -> np.ndarray:
-    """(T, 3) metres, each piece of the body weighing in the middle of its capsule."""
-    joints, turned = forward_kinematics(body, root, rotations)
-    middles = np.zeros_like(body.offsets)
-    middles[body.capsules.joints] = (body.capsules.starts + body.capsules.ends) / 2
-    places = joints + (turned @ middles[..., None])[..., 0]
-    return (places * body.masses[:, None]).sum(-2) / body.mass
