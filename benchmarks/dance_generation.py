@@ -8,7 +8,7 @@ twice, as EDGE's ``guided_forward`` does; everything else is ours. Both make the
 
 Weights are random: they do not change the time. On a CPU, seconds are those that the process computed, so that others
 on the machine do not count; on a GPU those of the clock. A median of ``--repeats`` runs counts. Writes
-``dance_generation.json`` and ``dance_generation.md``, and prints the latter.
+``dance_generation.json`` and ``dance_generation.md``; rows are printed as they are measured.
 """
 
 import argparse
@@ -102,18 +102,21 @@ def measure(preset: str, batch: int, guidance: float, options: argparse.Namespac
     }  # fmt: skip
 
 
-def markdown(found: dict) -> str:
+def title(found: dict) -> str:
+    """What the figures have to be read with, and the head of their table, as Markdown."""
     head = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
-    lines = [f"{head}, {found['steps']} steps, median of {found['repeats']}", "", f"| {' | '.join(_HEAD)} |"]
-    lines.append("|" + "---|" * len(_HEAD))
-    for row in found["rows"]:
-        cells = [
-            row["preset"], str(row["batch"]), f"{row['guidance']:g}" if row["guidance"] != 1 else "off",
-            f"{row['seconds_per_batch']:.3g}", f"{row['clips_per_second']:.3g}",
-            f"{row['baseline_clips_per_second']:.3g}", f"{row['ratio']:.2f}", f"{row['times_real_time']:.3g}",
-        ]  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    setting = f"{found['steps']} steps, median of {found['repeats']}"
+    return f"{head}, {setting}\n\n| {' | '.join(_HEAD)} |\n|{'---|' * len(_HEAD)}"
+
+
+def line(row: dict) -> str:
+    """One row, as Markdown."""
+    cells = [
+        row["preset"], str(row["batch"]), f"{row['guidance']:g}" if row["guidance"] != 1 else "off",
+        f"{row['seconds_per_batch']:.3g}", f"{row['clips_per_second']:.3g}",
+        f"{row['baseline_clips_per_second']:.3g}", f"{row['ratio']:.2f}", f"{row['times_real_time']:.3g}",
+    ]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:
@@ -127,18 +130,18 @@ def main() -> None:
     options = parser.parse_args()
     if options.device == "cpu":
         torch.set_num_threads(1)
-    rows = []
+    found = {"machine": machine(options.device), "steps": options.steps, "repeats": options.repeats, "rows": []}
+    print(title(found), flush=True)
     for preset in options.presets:
         for batch in options.batch_sizes:
             for guidance in (GUIDANCE, 1.0):
-                rows.append(measure(preset, batch, guidance, options))
-                print(f"{preset}, batch {batch}, guidance {guidance:g}: done", file=sys.stderr)
-    found = {"machine": machine(options.device), "steps": options.steps, "repeats": options.repeats, "rows": rows}
-    print(markdown(found), end="")
+                found["rows"].append(measure(preset, batch, guidance, options))
+                print(line(found["rows"][-1]), flush=True)
     if options.output:
-        for suffix, text in ((".json", json.dumps(found, indent=1) + "\n"), (".md", markdown(found))):
+        table = "\n".join([title(found), *map(line, found["rows"])])
+        for suffix, text in ((".json", json.dumps(found, indent=1)), (".md", table)):
             with replacing(options.output / f"{NAME}{suffix}") as unfinished:
-                unfinished.write_text(text, encoding="utf-8")
+                unfinished.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
