@@ -39,7 +39,10 @@ def write_glb(path: str | Path, motion: Motion, body: Body) -> None:
         for name, offset in zip(body.names, body.offsets, strict=True)
     ]
     for joint, parent in enumerate(body.parents):
-        if parent != ROOT:
+        if parent == ROOT:
+            # At rest, before the animation is played, the body stands on the floor.
+            nodes[joint]["translation"] = _to_file([0.0, 0.0, body.standing_height]).tolist()
+        else:
             nodes[parent].setdefault("children", []).append(joint)
     meshes, materials = [], []
     for joint, (points, normals, triangles), color in _pieces(body):

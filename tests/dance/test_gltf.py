@@ -107,6 +107,7 @@ def test_nodes_are_where_forward_kinematics_has_the_joints(written):
         tracks[target["node"], target["path"]] = read(document, binary, sampler["output"])
     assert len(tracks) == 25
     (root,) = document["scenes"][document["scene"]]["nodes"]
+    assert document["nodes"][root]["translation"] == pytest.approx([0, BODY.standing_height, 0], abs=1e-6)
     wanted = motion.joints(BODY).astype(float)
     for frame in (0, 17, 39):
         places = {}
