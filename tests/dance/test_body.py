@@ -228,6 +228,23 @@ def test_a_motion_of_hinges_goes_on_without_jumps_and_is_the_same_motion():
     np.testing.assert_allclose(qpos_to_pose(smooth)[1], rotations, atol=1e-9)
 
 
+def test_hinges_of_a_motion_stay_within_their_ranges_where_another_writing_does():
+    # A leg that swings, written half a turn off in two hinges and a whole turn off in one.
+    frames = 60
+    angles = np.stack([np.linspace(-1.4, 0.3, frames), np.linspace(-0.3, 0.2, frames), np.zeros(frames)], -1)
+    turns = [axis_rotation("xyz".index(axis), angles[:, i]) for i, axis in enumerate(hinge_axes("left_hip"))]
+    rotations = np.broadcast_to(np.eye(3), (frames, 24, 3, 3)).copy()
+    rotations[:, 1] = turns[0] @ turns[1] @ turns[2]
+    written = pose_to_qpos(np.zeros((frames, 3)), rotations)
+    place = 7 + 3 * (LIMB_ORDER.index(1) - 1)
+    other = written.copy()
+    other[:, place : place + 3] = angles * [1, -1, 1] + np.pi * np.array([1, 1, -1]) + [2 * np.pi, 0, 0]
+    np.testing.assert_allclose(qpos_to_pose(other)[1], rotations, atol=1e-9)
+    smooth = unwrap_qpos(other)
+    np.testing.assert_allclose(smooth[:, place : place + 3], angles, atol=1e-9)
+    np.testing.assert_allclose(qpos_to_pose(smooth)[1], rotations, atol=1e-9)
+
+
 def test_the_right_side_turns_as_far_as_the_left_mirrored():
     for joint in SMPL_24.joints:
         if joint.startswith("left_"):

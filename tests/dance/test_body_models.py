@@ -10,7 +10,14 @@ import pytest
 import torch
 
 from skeletonllm.dance.body import default_body, forward_kinematics
-from skeletonllm.dance.body.adapters import body_from_smplx, read_body_model, smplx, smplx_mesh
+from skeletonllm.dance.body.adapters import (
+    anny_mesh,
+    body_from_anny,
+    body_from_smplx,
+    read_body_model,
+    smplx,
+    smplx_mesh,
+)
 from skeletonllm.dance.codecs.axes import FILE_TO_DANCE
 from skeletonllm.dance.metrics import METRICS, Performance
 from skeletonllm.dance.motion import Motion
@@ -205,3 +212,43 @@ def test_missing_packages_and_unknown_models_are_named(file, monkeypatch):
     for wrong in ("skel", "smplx", "anny:file", ""):
         with pytest.raises(ValueError, match="expected smplx:PATH of a SMPL file, anny"):
             read_body_model(wrong)
+
+
+@pytest.mark.slow
+def test_anny_is_a_person_of_our_axes_whose_skin_follows_the_joints():
+    pytest.importorskip("anny")
+    mesh = anny_mesh()
+    rest = mesh.standing()
+    offsets = mesh.body.offsets
+    # A T-pose that faces -y with the left at +x; Anny's left is its right mirrored.
+    for side, out in (("left", 1), ("right", -1)):
+        for joint in ("elbow", "wrist"):
+            offset = offsets[mesh.body.index(f"{side}_{joint}")]
+            assert out * offset[0] == pytest.approx(np.linalg.norm(offset)) and 0.15 < abs(offset[0]) < 0.35
+        for joint in ("knee", "ankle"):
+            assert -0.5 < offsets[mesh.body.index(f"{side}_{joint}"), 2] < -0.3
+        assert offsets[mesh.body.index(f"{side}_foot"), 1] < -0.1
+    assert 1.5 < np.ptp(rest[:, 2]) < 1.8 and np.ptp(rest[:, 0]) > 1.5
+    assert mesh.body.standing_height == pytest.approx(-rest[:, 2].min(), abs=1e-4)
+    still = np.broadcast_to(np.eye(3), (20, 24, 3, 3)).copy()
+    still[:, 18] = axis_angle_to_matrix(np.array([0, 0, -1.0]))
+    bent = mesh.vertices(Motion(np.zeros((20, 3)), still))
+    assert np.abs(bent[0] - rest)[rest[:, 0] < 0.3].max() < 1e-5
+    hand = rest[:, 0] > mesh.body.offsets[[13, 16, 18, 20], 0].sum()
+    wanted = still[0, 18] @ (rest[hand] - joints_at_rest(mesh)[18]).T
+    np.testing.assert_allclose(bent[0][hand], wanted.T + joints_at_rest(mesh)[18], atol=0.02)
+    # An arm across the chest crosses it, a T-pose nothing but what shoulders and hips fold.
+    folded = still.copy()
+    folded[:, 16] = axis_angle_to_matrix(np.array([0, 0, -1.9]))
+    rate = METRICS["mesh_penetration"].measure
+    quiet = Motion(np.zeros((20, 3)), np.broadcast_to(np.eye(3), (20, 24, 3, 3)))
+    rates = [rate(Performance(motion.slice(0, 15), mesh.body, mesh=mesh), False)
+             for motion in (quiet, quiet.replace(rotations=folded))]  # fmt: skip
+    assert rates[1] > rates[0] + 50
+    assert body_from_anny({"height": 1.0}).leg_length > mesh.body.leg_length + 0.05
+    with pytest.raises(ValueError, match="phenotype size = 0.5, expected 0 to 1 for one of gender, age"):
+        anny_mesh({"size": 0.5})
+
+
+def joints_at_rest(mesh):
+    return forward_kinematics(mesh.body, np.zeros(3), np.broadcast_to(np.eye(3), (24, 3, 3)))[0]

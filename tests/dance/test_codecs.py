@@ -6,6 +6,7 @@ import pytest
 from skeletonllm.dance.body import default_body, forward_kinematics
 from skeletonllm.dance.codecs import bvh, from_sequence, read_motion, to_sequence
 from skeletonllm.dance.codecs.edge import from_edge, to_edge
+from skeletonllm.dance.codecs.feet import level_feet
 from skeletonllm.dance.codecs.inverse import fit_rotations, to_local
 from skeletonllm.dance.motion import Motion
 from skeletonllm.skeleton.formats import read_skeleton
@@ -15,6 +16,7 @@ from skeletonllm.skeleton.topologies import SMPL_24
 
 BODY = default_body()
 INDEX = {name: index for index, name in enumerate(SMPL_24.joints)}
+FEET = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("ankle", "foot")]
 
 
 def dance(frames=40, fps=30.0):
@@ -51,7 +53,11 @@ def test_a_recording_with_rotations_gives_the_dance_back():
     # Quaternions of float32.
     np.testing.assert_allclose(back.rotations, motion.rotations, atol=1e-5)
     np.testing.assert_allclose(back.root - back.root[0], motion.root - motion.root[0], atol=1e-5)
-    np.testing.assert_allclose(back.root[:, 2], motion.root[:, 2], atol=1e-4)
+    # On the floor, wherever the floor of the recording was.
+    sunk = from_sequence(to_sequence(motion.lifted(-0.3), BODY), BODY)
+    np.testing.assert_allclose(sunk.root, back.root, atol=1e-5)
+    slow = from_sequence(to_sequence(dance(400).lifted(0.2), BODY), BODY)
+    assert np.median(slow.lowest(BODY)[slow.contacts.any(1)]) == pytest.approx(0, abs=1e-6)
 
 
 def test_a_dancer_who_faces_minus_y_faces_the_camera_upright_with_feet_on_the_floor():
@@ -130,6 +136,47 @@ def test_a_rig_whose_rest_pose_is_no_t_pose_gives_the_same_dance(tmp_path):
     ]
     angles = [np.arccos(np.clip((np.trace(s, axis1=-2, axis2=-1) - 1) / 2, -1, 1)) for s in swing]
     np.testing.assert_allclose(angles[0], angles[1], atol=0.02)
+
+
+def test_feet_of_another_slope_stand_level(tmp_path):
+    # So slow that its feet stand.
+    motion = dance(400)
+    # The rig's ankles are 8 cm higher above its soles, and its joints have axes of their own.
+    offsets = np.array(BODY.offsets)
+    offsets[[INDEX["left_foot"], INDEX["right_foot"]], 2] -= 0.08
+    turns = axis_angle_to_matrix(np.random.default_rng(1).normal(size=(24, 3)))
+    parents = np.array(BODY.parents)
+    above = np.where((parents < 0)[:, None, None], np.eye(3), turns[parents])
+    rig = type(BODY)(
+        np.einsum("jab,jb->ja", np.swapaxes(above, -1, -2), offsets), BODY.masses, BODY.capsules, BODY.boxes
+    )
+    local = np.swapaxes(above, -1, -2) @ motion.rotations @ turns
+    bvh.write(motion.replace(rotations=local), rig, tmp_path / "steep.bvh")
+    files = {"steep.bvh": read_motion(tmp_path / "steep.bvh", BODY)}
+    # The same from places alone.
+    joints = to_sequence(motion, type(BODY)(offsets, BODY.masses, BODY.capsules, BODY.boxes))
+    files["places"] = from_sequence(joints.replace(rotations=None), BODY)
+    for back in files.values():
+        assert any("feet turned by" in note for note in back.notes)
+        soles = back.pose(BODY)[1][:, [INDEX["left_ankle"], INDEX["right_ankle"]], 2, 2]
+        # Their feet are level in all frames; unlevelled they would slope by 22 degrees.
+        assert np.degrees(np.arccos(soles.min())) < 2
+
+
+def test_feet_that_never_stand_stay_as_they_are():
+    frames = np.broadcast_to(axis_rotation(0, np.array(0.3)), (40, 24, 3, 3))
+    places = np.zeros((40, 24, 3))
+    places[..., 0] = 2.0 * np.arange(40)[:, None] / 30
+    same, notes = level_feet(BODY, frames, places, 30.0)
+    np.testing.assert_array_equal(same, frames)
+    assert notes == ()
+    # Standing, they are turned, unless they are steeper than any foot that stands.
+    level, notes = level_feet(BODY, frames, np.zeros((40, 24, 3)), 30.0)
+    np.testing.assert_allclose(level[:, FEET, 2, 2], 1, atol=1e-9)
+    np.testing.assert_array_equal(np.delete(level, FEET, 1), np.delete(frames, FEET, 1))
+    assert notes == ("feet turned by 17, 17, 17, 17 degrees so that they stand level (ankle, toes; left, right)",)
+    steep = np.broadcast_to(axis_rotation(0, np.array(1.2)), (40, 24, 3, 3))
+    np.testing.assert_array_equal(level_feet(BODY, steep, np.zeros((40, 24, 3)), 30.0)[0], steep)
 
 
 def test_a_file_without_legs_is_refused_by_what_it_lacks(tmp_path):

@@ -36,9 +36,9 @@ def test_a_real_dance_passes_through_codec_body_and_renderer(shared, clip):
     assert reconstruct(motion, sequence, BODY).bones < CLIPS[clip]
     motion = resample(motion, FPS)
     joints = motion.joints(BODY)
-    # Upright: the head is above the hips most of the time, and the lowest point of the body is near the floor.
+    # Upright: the head is above the hips most of the time, and whoever stands, stands on the floor.
     assert np.median(joints[:, BODY.index("head"), 2]) > 1.1
-    assert abs(np.percentile(motion.lowest(BODY), 2)) < 0.01
+    assert abs(np.median(motion.lowest(BODY)[(motion.contacts > 0.5).any(1)])) < 0.01
     assert 0.05 < motion.contacts.mean() < 0.95
     # Not mirrored, and facing -y at the start: left at larger x, knees and toes before what they hang on.
     start = joints[: int(FPS / 2)].mean(0)

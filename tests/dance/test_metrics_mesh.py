@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from skeletonllm.dance.body import default_body
+from skeletonllm.dance.body.triangles import crossing_triangles
 from skeletonllm.dance.metrics import METRICS, Performance, evaluate_motions
-from skeletonllm.dance.metrics.triangles import crossing_triangles
 from skeletonllm.dance.motion import Motion
 
 BODY = default_body()

@@ -5,10 +5,13 @@ import pytest
 import torch
 
 from skeletonllm.dance.body import default_body
-from skeletonllm.dance.contacts import label_contacts
+from skeletonllm.dance.contacts import CONTACT_JOINTS, label_contacts
 from skeletonllm.dance.motion import CONTACTS, ROOT, VECTOR_SIZE, Motion, resample
 from skeletonllm.dance.normalizer import Normalizer
+from skeletonllm.dance.synthesis import make_dance, make_song
 from skeletonllm.skeleton.kinematics import axis_angle_to_matrix, axis_rotation
+
+FEET = list(CONTACT_JOINTS)
 
 
 def random_motion(frames=20, seed=0, fps=30.0):
@@ -101,12 +104,40 @@ def test_feet_slower_than_a_centimetre_per_thirtieth_of_a_second_stand_at_any_ra
         joints[:, 7, 0] = 0.29 * np.arange(10) / fps
         joints[:, 11, 1] = 0.31 * np.arange(10) / fps
         joints[5:, 10, 2] = 0.5
-        contacts = label_contacts(joints, fps)
+        contacts = label_contacts(joints, fps, legacy=True)
         # Left ankle, right ankle, left ball, right ball; the left ball jumps from frame 4 to 5.
         np.testing.assert_array_equal(contacts[:, 0], 1)
         np.testing.assert_array_equal(contacts[:, 1], 1)
         np.testing.assert_array_equal(contacts[:, 2], np.arange(10) != 4)
         np.testing.assert_array_equal(contacts[:, 3], 0)
+
+
+def test_a_foot_that_is_slow_in_the_air_does_not_stand():
+    joints = np.zeros((60, 24, 3))
+    # A jump of both feet by 20 cm from frame 20 to 40, above a floor of any height; then the left foot is held up.
+    flight = np.arange(60) / 30 - 1
+    joints[:, FEET, 2] = np.maximum(0.2 * (1 - (flight / 0.33) ** 2), 0)[:, None] - 0.7
+    joints[50:, [7, 10], 2] += 0.4
+    contacts, published = label_contacts(joints, 30.0), label_contacts(joints, 30.0, legacy=True)
+    top = [29, 30]
+    np.testing.assert_array_equal(published[top], 1)
+    np.testing.assert_array_equal(contacts[21:39], 0)
+    np.testing.assert_array_equal(contacts[51:], [[0, 1, 0, 1]] * 9)
+    # Elsewhere the two agree.
+    np.testing.assert_array_equal(contacts[:20], published[:20])
+    np.testing.assert_array_equal(contacts[41:49], published[41:49])
+    # A foot that is up in all of the clip is compared with the other one.
+    joints[:, [7, 10], 2] = 0.1
+    np.testing.assert_array_equal(label_contacts(joints, 30.0)[:, [0, 2]], 0)
+
+
+def test_embedded_dances_are_labelled_as_they_are_planted():
+    # Of all labels: speeds of 0.3 m/s are reached a frame or two before a foot is planted and after it leaves.
+    for seed, style in enumerate(("house", "rock")):
+        dance = make_dance(make_song(seed, 20, 110, style=style), seed)
+        joints = dance.joints(default_body())
+        right, published = ((label_contacts(joints, 30.0, legacy) == dance.contacts).mean() for legacy in (False, True))
+        assert right > 0.9 and right >= published
 
 
 def test_the_lowest_point_of_a_standing_body_is_its_sole():

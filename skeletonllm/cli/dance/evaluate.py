@@ -1,6 +1,7 @@
 """skeletonllm dance evaluate: how plausible, lively and musical dances are."""
 
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +14,15 @@ from skeletonllm.cli.evaluate import print_table
 if TYPE_CHECKING:
     import numpy as np
 
+    from skeletonllm.dance.body import Body
+    from skeletonllm.dance.body.adapters import BodyMesh
     from skeletonllm.dance.motion import Motion
 
 # The keys of ``dance.metrics.FORMS``.
 _FORMS = ("raw", "post_processed")
+# Metrics of one table, and letters of a line of their names there and in that of the means: all fit into eighty columns.
+_COLUMNS, _NAME, _MEAN = 3, 14, 26
+_BETTER = {"lower": " ↓", "higher": " ↑", "neither": ""}
 _SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
 
 
@@ -32,6 +38,13 @@ def evaluate(
     reference: Annotated[
         Path | None, typer.Option(help="Real dances that FID and diversity are measured against: a folder or a file.")
     ] = None,
+    body_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="smplx:PATH|anny",
+            help="Who dances, with a mesh of which crossing triangles are counted: a SMPL file of yours, or Anny.",
+        ),
+    ] = None,
     legacy: Annotated[
         bool, typer.Option("--legacy", help="Measure as the scripts of the field do, defects included.")
     ] = False,
@@ -43,26 +56,37 @@ def evaluate(
 
     from tqdm import tqdm
 
+    from skeletonllm.dance.body import default_body
     from skeletonllm.dance.metrics import evaluate_motions
     from skeletonllm.evaluation.provenance import provenance
     from skeletonllm.rendering.video import replacing
 
-    motions, failed = read_dances(inputs)
+    mesh = None if body_model is None else _dressed(body_model)
+    body = default_body() if mesh is None else mesh.body
+    motions, failed = read_dances(inputs, body)
     if not motions:
         raise ValueError(f"{', '.join(map(str, inputs))}: no dance that can be measured")
     beats = None if music is None else [find_beats(motion, music) for motion in motions]
     real = None
     if reference is not None:
-        real, unread = read_dances([reference])
+        real, unread = read_dances([reference], body)
         failed += unread
         for what, count in ((str(reference), len(real)), ("what is measured", len(motions))):
             if count < 2:
                 raise ValueError(f"{what}: {count} dances, expected at least 2 for FID and diversity")
     with tqdm(total=len(motions), unit="clip", disable=None, leave=False) as bar:
         found = evaluate_motions(
-            motions, beats=beats, reference=real, legacy=legacy, seed=seed, progress=lambda clips: bar.update()
+            motions,
+            body,
+            beats,
+            reference=real,
+            mesh=mesh,
+            legacy=legacy,
+            seed=seed,
+            progress=lambda clips: bar.update(),
         )
-    print_table(clip_rows(found))
+    for rows in clip_tables(found):
+        print_table(rows)
     print_table(mean_rows(found))
     if found["sets"]:
         print_table(set_rows(found))
@@ -75,13 +99,21 @@ def evaluate(
         raise typer.Exit(2)
 
 
-def read_dances(inputs: list[Path]) -> tuple[list["Motion"], int]:
+def _dressed(name: str) -> "BodyMesh":
+    from skeletonllm.dance.body.adapters import read_body_model
+
+    try:
+        return read_body_model(name)
+    except ImportError as error:
+        raise ValueError(str(error)) from error
+
+
+def read_dances(inputs: list[Path], body: "Body") -> tuple[list["Motion"], int]:
     """The dances of files and folders, and how many could not be read, or are too short: each is told on stderr."""
-    from skeletonllm.dance.body import default_body
     from skeletonllm.dance.codecs import read_motion
     from skeletonllm.dance.metrics import Performance
 
-    motions, failed, body = [], 0, default_body()
+    motions, failed = [], 0
     for job in (job for path in inputs for job in find_jobs(path, None)):
         try:
             motion = read_motion(job.source, body).replace(source=job.source)
@@ -113,29 +145,32 @@ def find_beats(motion: "Motion", music: Path) -> "np.ndarray | None":
     return None
 
 
-def clip_rows(found: dict) -> list[list[str]]:
-    """A table of every metric that some clip has, of each clip in each form."""
+def clip_tables(found: dict) -> list[list[list[str]]]:
+    """Tables of every metric that some clip has, a few in each: of each clip raw → post-processed."""
     names = [name for name, metric in found["metrics"].items() if _measured(metric)]
-    rows = [["clip", "", *(_head(name, found["metrics"][name]["unit"]) for name in names)]]
-    for number, clip in enumerate(found["clips"]):
-        for form in _FORMS:
-            values = [found["metrics"][name][form]["per_clip"][number] for name in names]
-            rows.append([Path(clip).name if form == "raw" else "", form.replace("_", "-"), *map(_number, values)])
-    return rows
+    tables = []
+    for start in range(0, len(names), _COLUMNS):
+        metrics = {name: found["metrics"][name] for name in names[start : start + _COLUMNS]}
+        rows = [["raw →\npost-processed", *(_folded(name, metric["unit"]) for name, metric in metrics.items())]]
+        for number, clip in enumerate(found["clips"]):
+            values = [[metric[form]["per_clip"][number] for form in _FORMS] for metric in metrics.values()]
+            rows.append([Path(clip).name, *(" → ".join(map(_number, pair)) for pair in values)])
+        tables.append(rows)
+    return tables
 
 
 def mean_rows(found: dict) -> list[list[str]]:
     """A table of the means with their intervals, and of what was not measured."""
-    rows = [["mean of the clips", "better", *(form.replace("_", "-") for form in _FORMS)]]
+    rows = [["mean\n(↓ lower is better)", *(form.replace("_", "-") for form in _FORMS)]]
     for name, metric in found["metrics"].items():
         cells = []
         for form in _FORMS:
             summary = metric[form]
             interval = summary["interval_95"]
-            span = "" if interval is None else f" [{_number(interval[0])}, {_number(interval[1])}]"
+            span = "" if interval is None else f"\n[{_number(interval[0])}, {_number(interval[1])}]"
             few = f" of {summary['count']}" if 0 < summary["count"] < len(found["clips"]) else ""
             cells.append(f"{_number(summary['mean'])}{span}{few}")
-        rows.append([_head(name, metric["unit"]), metric["better"], *cells])
+        rows.append([textwrap.fill(_head(name, metric["unit"]) + _BETTER[metric["better"]], _MEAN), *cells])
     return rows
 
 
@@ -153,6 +188,10 @@ def _measured(metric: dict) -> bool:
 
 def _head(name: str, unit: str) -> str:
     return name.replace("_", " ") + (f", {unit}" if unit else "")
+
+
+def _folded(name: str, unit: str) -> str:
+    return textwrap.fill(_head(name, unit), _NAME)
 
 
 def _number(value: float | None) -> str:

@@ -118,12 +118,32 @@ def qpos_to_pose(qpos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def unwrap_qpos(qpos: np.ndarray) -> np.ndarray:
-    """The same motion (T, 76) with angles and quaternions that go on without jumps, as far as the poses do."""
+    """The same motion (T, 76) with angles and quaternions that go on without jumps, as far as the poses do.
+
+    Of the ways to write a joint's whole motion, which differ by whole turns and by the twin of ``unwrap_angles``, it is
+    the one that stays nearest to the ranges of the hinges. A limb that turns right round leaves them all the same.
+    """
     smooth = np.array(qpos, np.float64)
-    smooth[:, 7:] = unwrap_angles(smooth[:, 7:].reshape(len(smooth), -1, NUM_HINGES)).reshape(len(smooth), -1)
+    angles = unwrap_angles(smooth[:, 7:].reshape(len(smooth), -1, NUM_HINGES))
+    for place, joint in enumerate(LIMB_ORDER[1:]):
+        angles[:, place] = _within(angles[:, place], hinge_ranges(SMPL_24.joints[joint]))
+    smooth[:, 7:] = angles.reshape(len(smooth), -1)
     flips = np.where((smooth[1:, 3:7] * smooth[:-1, 3:7]).sum(-1) < 0, -1.0, 1.0)
     smooth[1:, 3:7] *= np.cumprod(flips)[:, None]
     return smooth
+
+
+def _within(angles: np.ndarray, ranges: np.ndarray) -> np.ndarray:
+    """Angles (T, 3) of a joint, or another writing of all of them, that is least beyond (3, 2) in sum."""
+    best, least = angles, np.inf
+    for writing in (angles, np.stack([angles[:, 0] + np.pi, np.pi - angles[:, 1], angles[:, 2] + np.pi], -1)):
+        # Whole turns that bring the middle of what is reached next to the middle of the range.
+        reached = (writing.min(0) + writing.max(0)) / 2
+        turned = writing + 2 * np.pi * np.round((ranges.mean(1) - reached) / (2 * np.pi))
+        beyond = float((np.maximum(ranges[:, 0] - turned, 0) + np.maximum(turned - ranges[:, 1], 0)).sum())
+        if beyond < least:
+            best, least = turned, beyond
+    return best
 
 
 def _axes(joint: int) -> str:

@@ -4,7 +4,7 @@ Rigs differ in how their joints lie at rest: some stand in a T-pose, in some eve
 So a joint's rotation means something only against a pose that is known in both bodies. That is the rest pose of the
 file where it is a T-pose, else all poses of the recording together: there, rotations of our body are found from the
 places of the joints (``inverse``), and what lies between these and the file's rotations, a constant for each joint, is
-kept.
+kept. Feet are levelled (``feet``), unless they slope at rest as ours do.
 """
 
 import re
@@ -16,8 +16,9 @@ from skeletonllm.dance.body import Body
 from skeletonllm.dance.body.euler import euler_angles, unwrap_angles
 from skeletonllm.dance.body.hinges import LIMB_ORDER
 from skeletonllm.dance.codecs.axes import FILE_TO_DANCE, RECORDING_TO_DANCE
+from skeletonllm.dance.codecs.feet import level_feet
 from skeletonllm.dance.codecs.inverse import fit_rotations, nearest_rotation, swing
-from skeletonllm.dance.codecs.sequence import assemble, smpl_places
+from skeletonllm.dance.codecs.sequence import FEET, assemble, smpl_places
 from skeletonllm.dance.motion import Motion
 from skeletonllm.skeleton.formats.bvh import TurnedRecording, read_turned
 from skeletonllm.skeleton.kinematics import axis_rotation, normalize
@@ -34,6 +35,8 @@ _LIMBS = {
 }
 # How far from exactly so, as a cosine, a rest pose is a T-pose: legs down, arms out.
 _T_POSE = 0.8
+# Radians: rounding of files.
+_SAME_SLOPE = 0.01
 
 
 def read(path: Path, body: Body) -> Motion:
@@ -54,14 +57,20 @@ def read(path: Path, body: Body) -> Motion:
     rest, _, _ = smpl_places(resting)
     world = RECORDING_TO_DANCE @ turn
     turned = world @ recording.rotations[:, _nodes(sequence.topology)]
+    lying_as_ours = False
     if _is_t_pose(rest[0]):
+        lying_as_ours = _feet_as_ours(body, rest[0])
         constant = world.T @ _t_pose_frames(body, rest[0])
         notes += ("rotations of the file, from its T-pose",)
     else:
         fitted = fit_rotations(body, joints, known)
         constant = nearest_rotation((np.swapaxes(turned, -1, -2) @ fitted).mean(0))
         notes += ("rotations of the file, whose rest pose is no T-pose: the twist of limbs is known up to a constant",)
-    return assemble(body, joints, turned @ constant, sequence.fps, sequence.source or str(path), notes)
+    frames = turned @ constant
+    if FEET.issubset(known) and not lying_as_ours:
+        frames, told = level_feet(body, frames, joints, sequence.fps)
+        notes += told
+    return assemble(body, joints, frames, sequence.fps, sequence.source or str(path), notes)
 
 
 def write(motion: Motion, body: Body, path: str | Path) -> None:
@@ -139,6 +148,17 @@ def _t_pose_frames(body: Body, places: np.ndarray) -> np.ndarray:
         elif name.endswith(("wrist", "hand")):
             frames[joint] = frames[parent]
     return frames
+
+
+def _feet_as_ours(body: Body, places: np.ndarray) -> bool:
+    """Whether both feet of a T-pose (24, 3) slope as those of our body do, so that nothing of them is to be found."""
+    for side in ("left", "right"):
+        ball = body.index(f"{side}_foot")
+        theirs = normalize(places[ball] - places[body.index(f"{side}_ankle")])
+        slopes = np.arcsin([theirs[2], normalize(body.offsets[ball])[2]])
+        if abs(slopes[0] - slopes[1]) > _SAME_SLOPE:
+            return False
+    return True
 
 
 def _is_t_pose(places: np.ndarray) -> bool:

@@ -4,6 +4,7 @@ import numpy as np
 
 from skeletonllm.dance.body import Body
 from skeletonllm.dance.codecs.axes import FILE_TO_DANCE, RECORDING_TO_DANCE
+from skeletonllm.dance.codecs.feet import level_feet
 from skeletonllm.dance.codecs.inverse import REQUIRED, fit_rotations, to_local
 from skeletonllm.dance.contacts import label_contacts
 from skeletonllm.dance.motion import Motion
@@ -14,8 +15,10 @@ from skeletonllm.skeleton.retarget import plan_retargeting, retarget
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.topologies import SMPL_24
 
-# The lowest place of the body in all frames but these few, in percent, is the floor.
-FLOOR_PERCENTILE = 2.0
+# The lowest place of a body that never stands, in all frames but these few, in percent, is the floor.
+_FLOOR_PERCENTILE = 2.0
+FEET = frozenset({"left_foot", "right_foot"})
+"""Known of a recording that tells how feet are turned."""
 _HIPS = [SMPL_24.index("left_hip"), SMPL_24.index("right_hip")]
 _LEGS = [(SMPL_24.index(f"{side}_{a}"), SMPL_24.index(f"{side}_{b}"))
          for side in ("left", "right") for a, b in (("hip", "knee"), ("knee", "ankle"))]  # fmt: skip
@@ -26,7 +29,7 @@ def from_sequence(sequence: SkeletonSequence, body: Body) -> Motion:
 
     Rotations of the recording are taken where it has them for ``smpl_24``; else they are found from the places of the
     joints (``inverse``), which do not tell all twists. Gaps are bridged by straight lines. The way of the pelvis is
-    scaled as the legs are, begins at x = y = 0, and the lowest places of the body are put on the floor.
+    scaled as the legs are, begins at x = y = 0, and standing feet are put on the floor.
 
     Raises:
         ValueError: joints are missing without which there is no pose, or the recording has no depth.
@@ -40,6 +43,9 @@ def from_sequence(sequence: SkeletonSequence, body: Body) -> Motion:
     else:
         frames = fit_rotations(body, joints, known)
         notes += ("rotations found from the places of the joints, which do not tell all twists",)
+        if FEET.issubset(known):
+            frames, told = level_feet(body, frames, joints, sequence.fps)
+            notes += told
     return assemble(body, joints, frames, sequence.fps, source, notes)
 
 
@@ -88,11 +94,18 @@ def assemble(
     root = hips - frames[:, 0] @ body.offsets[_HIPS].mean(0)
     root[:, :2] -= root[0, :2]
     motion = Motion(root, to_local(frames), fps=fps, source=source)
-    floor = float(np.percentile(motion.lowest(body), FLOOR_PERCENTILE))
-    motion = motion.lifted(-floor)
+    motion = motion.replace(contacts=label_contacts(motion.joints(body), fps))
+    floor = estimate_floor(motion, body)
     notes += (f"legs of {length:.2f} m: ways scaled by {scale:.3f} to those of the body",)
     notes += (f"floor estimated: moved by {-floor:+.2f} m in height",)
-    return motion.replace(contacts=label_contacts(motion.joints(body), fps), notes=notes)
+    return motion.lifted(-floor).replace(notes=notes)
+
+
+def estimate_floor(motion: Motion, body: Body) -> float:
+    """Metres: the height of the floor of a dance. Where the lowest point of the body is in the middle (median) of the
+    frames in which a foot stands; of one that never stands, below which it is in few frames."""
+    lowest, stands = motion.lowest(body), motion.contacts.any(1)
+    return float(np.median(lowest[stands]) if stands.any() else np.percentile(lowest, _FLOOR_PERCENTILE))
 
 
 def to_sequence(motion: Motion, body: Body) -> SkeletonSequence:

@@ -1,7 +1,7 @@
 """Pen. Rate as the field measures it: pairs of triangles of the body's mesh that cross each other."""
 
+from skeletonllm.dance.body.triangles import crossing_triangles
 from skeletonllm.dance.metrics.performance import Performance
-from skeletonllm.dance.metrics.triangles import crossing_triangles
 
 
 def mesh_penetration(performance: Performance, legacy: bool = False) -> float | None:

@@ -9,6 +9,7 @@ import torch
 from skeletonllm.dance.body.adapters.mesh import BodyMesh, SkinnedMesh, t_pose_offsets
 from skeletonllm.dance.body.adapters.stretched import stretched_body
 from skeletonllm.dance.body.tree import NUM_JOINTS, Body
+from skeletonllm.dance.body.triangles import crossing_triangles
 from skeletonllm.dance.codecs.inverse import swing
 from skeletonllm.skeleton.kinematics import normalize
 from skeletonllm.skeleton.topologies import SMPL_24
@@ -16,7 +17,7 @@ from skeletonllm.skeleton.topology import ROOT
 
 # The bone of Anny's that begins at each of our joints. Sides are added.
 _BONES = {
-    "pelvis": "root", "spine": "spine04", "spine_upper": "spine03", "chest": "spine02", "neck": "neck01",
+    "pelvis": "root", "spine": "spine03", "spine_upper": "spine02", "chest": "spine01", "neck": "neck01",
     "head": "head", "collar": "clavicle", "shoulder": "upperarm01", "elbow": "lowerarm01", "wrist": "wrist",
     "hand": "finger3-1", "hip": "upperleg01", "knee": "lowerleg01", "ankle": "foot", "foot": "toe2-1",
 }  # fmt: skip
@@ -35,7 +36,8 @@ _AVERAGE = 0.5
 def anny_mesh(phenotype: Mapping[str, float] | None = None) -> BodyMesh:
     """Anny's body and skin. The first time it takes minutes, while Anny reads its data; it keeps them.
 
-    Skin follows the joints by linear blending; spine and fingers turn with the nearest of our joints.
+    Skin follows the joints by linear blending; spine and fingers turn with the nearest of our joints. Triangles that
+    cross each other as the body is modelled, those of teeth and eyes, are left out.
 
     Args:
         phenotype: some of Anny's numbers from 0 to 1, such as ``gender`` or ``height``; all others are 0.5.
@@ -71,6 +73,8 @@ def anny_mesh(phenotype: Mapping[str, float] | None = None) -> BodyMesh:
     )
     weights /= weights.sum(1, keepdims=True)
     faces = model.faces.numpy().astype(np.int64)
+    # Teeth and eyes stand in the flesh around them, which is no fault of a dance.
+    faces = np.delete(faces, np.unique(crossing_triangles(rest, faces)), axis=0)
     bare = SkinnedMesh(stretched_body(offsets, -1.0), faces, rest, joints, turns, weights)
     sole = float(bare.standing()[:, 2].min())
     return SkinnedMesh(stretched_body(offsets, sole), faces, rest, joints, turns, weights)

@@ -61,7 +61,7 @@ class SkinnedMesh:
         found = np.empty((len(joints), *self.rest.shape), np.float32)
         for frame, (turn, shift) in enumerate(zip(turns, shifts, strict=True)):
             blended = self.weights @ turn.reshape(NUM_JOINTS, 9)
-            found[frame] = (blended.reshape(-1, 3, 3) @ self.rest[..., None])[..., 0] + self.weights @ shift
+            found[frame] = np.einsum("vij,vj->vi", blended.reshape(-1, 3, 3), self.rest) + self.weights @ shift
         return found
 
 

@@ -89,7 +89,7 @@ def _cross(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 def _cut(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Whether the plane of each first triangle has corners of the second on both sides."""
     normal = np.cross(one[:, 1] - one[:, 0], one[:, 2] - one[:, 0])
-    side = ((other - one[:, :1]) * normal[:, None]).sum(-1)
+    side = np.einsum("nki,ni->nk", other - one[:, :1], normal)
     return (side.min(1) < 0) & (side.max(1) > 0)
 
 
