@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # The keys of ``dance.metrics.FORMS``.
 _FORMS = ("raw", "post_processed")
-# Metrics of one table, and letters of a line of their names there and in that of the means: all fit into eighty columns.
+# Metrics of one table, and letters of a line of their names there and among the means: all fit into eighty columns.
 _COLUMNS, _NAME, _MEAN = 3, 14, 26
 _BETTER = {"lower": " ↓", "higher": " ↑", "neither": ""}
 _SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
