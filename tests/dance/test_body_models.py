@@ -233,7 +233,7 @@ def test_anny_is_a_person_of_our_axes_whose_skin_follows_the_joints():
     still = np.broadcast_to(np.eye(3), (20, 24, 3, 3)).copy()
     still[:, 18] = axis_angle_to_matrix(np.array([0, 0, -1.0]))
     bent = mesh.vertices(Motion(np.zeros((20, 3)), still))
-    assert np.abs(bent[0] - rest)[rest[:, 0] < 0.3].max() < 1e-5
+    assert np.abs(bent[0] - rest)[rest[:, 0] < 0.2].max() < 1e-5
     hand = rest[:, 0] > mesh.body.offsets[[13, 16, 18, 20], 0].sum()
     wanted = still[0, 18] @ (rest[hand] - joints_at_rest(mesh)[18]).T
     np.testing.assert_allclose(bent[0][hand], wanted.T + joints_at_rest(mesh)[18], atol=0.02)
@@ -244,7 +244,7 @@ def test_anny_is_a_person_of_our_axes_whose_skin_follows_the_joints():
     quiet = Motion(np.zeros((20, 3)), np.broadcast_to(np.eye(3), (20, 24, 3, 3)))
     rates = [rate(Performance(motion.slice(0, 15), mesh.body, mesh=mesh), False)
              for motion in (quiet, quiet.replace(rotations=folded))]  # fmt: skip
-    assert rates[1] > rates[0] + 50
+    assert rates[0] < 5 and rates[1] > 20
     assert body_from_anny({"height": 1.0}).leg_length > mesh.body.leg_length + 0.05
     with pytest.raises(ValueError, match="phenotype size = 0.5, expected 0 to 1 for one of gender, age"):
         anny_mesh({"size": 0.5})

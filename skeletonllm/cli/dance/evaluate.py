@@ -169,7 +169,7 @@ def mean_rows(found: dict) -> list[list[str]]:
             interval = summary["interval_95"]
             span = "" if interval is None else f"\n[{_number(interval[0])}, {_number(interval[1])}]"
             few = f" of {summary['count']}" if 0 < summary["count"] < len(found["clips"]) else ""
-            cells.append(f"{_number(summary['mean'])}{span}{few}")
+            cells.append(f"{_number(summary['mean'])}{few}{span}")
         rows.append([textwrap.fill(_head(name, metric["unit"]) + _BETTER[metric["better"]], _MEAN), *cells])
     return rows
 
@@ -195,4 +195,7 @@ def _folded(name: str, unit: str) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    """In seven letters at most, as long as there are no millions."""
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.1e}" if 0 < abs(value) < 0.001 else f"{value:.3g}"
