@@ -3,13 +3,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo tiny-model test test-all lint clean
+.PHONY: demo demo-dance tiny-model test test-all lint clean
 
 # Every test process computes on one thread: two processes of many threads each would fight over the cores.
 test test-all: export OMP_NUM_THREADS := 1
 
 demo: $(VENV)/.core
 	$(BIN)/skeletonllm demo
+
+demo-dance: $(VENV)/.dance
+	$(BIN)/skeletonllm dance demo
 
 # The model that ships with the package, from nothing; one thread, so that sums are taken in one order. What was
 # interrupted goes on where it stopped; `rm -r runs/tiny` to begin anew.
@@ -29,17 +32,22 @@ test-all: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 
-# The core alone runs the demo; tests and training at scale need the rest.
+# The core alone runs the first demo; the second needs what reads music; tests and training at scale need the rest.
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable .
 	touch $@
 
+$(VENV)/.dance: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable '.[dance]'
+	touch $(VENV)/.core $@
+
 $(VENV)/.dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[dev]'
-	touch $(VENV)/.core $@
+	touch $(VENV)/.core $(VENV)/.dance $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache demo
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache demo demo_dance
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

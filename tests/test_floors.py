@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A package may import from packages with a smaller number, and from itself. The top of skeletonllm stands on nothing,
 # because its names load on first use; recipes hold YAML alone.
 FLOORS = {
+    "skeletonllm.__main__": 9,
     "skeletonllm.cli": 8,
     "skeletonllm.serving": 7,
     "skeletonllm.studies": 6,

@@ -1,7 +1,7 @@
 """Learning to take noise from dances, and making dances from noise: plain, long, and with parts given."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -41,6 +41,15 @@ class Model(Protocol):
     def __call__(self, motion: Tensor, times: Tensor, condition: Condition) -> Tensor: ...
 
 
+class Draw(NamedTuple):
+    """What is drawn for the training of B clips: ``times`` (B,) of the diffusion, whether to ``keep`` (B,) the music,
+    and ``noise`` (B, T, C). Sliced, it is that of some of the clips."""
+
+    times: Tensor
+    keep: Tensor
+    noise: Tensor
+
+
 class Diffusion:
     """The process that adds noise to dances in ``steps`` steps with the cosine schedule, and its reversal by DDIM.
 
@@ -56,6 +65,18 @@ class Diffusion:
         share = torch.as_tensor(self.alpha_bars, device=motion.device)[times].to(motion.dtype)[:, None, None]
         return share.sqrt() * motion + (1 - share).sqrt() * noise
 
+    def draw(self, shape: Sequence[int], generator: torch.Generator) -> Draw:
+        """What training needs by chance for dances of ``shape`` (B, T, C); a quarter goes without its music."""
+        device, batch = generator.device, shape[0]
+        times = torch.randint(len(self.alpha_bars), (batch,), generator=generator, device=device)
+        keep = torch.rand(batch, generator=generator, device=device) >= NO_MUSIC_SHARE
+        return Draw(times, keep, torch.randn(*shape, generator=generator, device=device))
+
+    def predict(self, denoiser: Denoiser, motion: Tensor, music: Tensor, draw: Draw) -> Tensor:
+        """What a denoiser makes of (B, T, C) dances with the noise of a draw: the dances without."""
+        noisy = self.add_noise(motion, draw.times, draw.noise.to(motion.dtype))
+        return denoiser(noisy, draw.times, denoiser.listen(music, draw.keep))
+
     def training_losses(
         self,
         denoiser: Denoiser,
@@ -66,14 +87,9 @@ class Diffusion:
         normalizer: Normalizer,
         generator: torch.Generator,
     ) -> Losses:
-        """The losses of one batch at random times, a quarter of it without its music; see ``motion_losses``."""
-        device, batch = generator.device, len(motion)
-        times = torch.randint(len(self.alpha_bars), (batch,), generator=generator, device=device)
-        keep = torch.rand(batch, generator=generator, device=device) >= NO_MUSIC_SHARE
-        noise = gaussian(motion.shape, generator, motion)
-        times, keep = times.to(motion.device), keep.to(motion.device)
-        predicted = denoiser(self.add_noise(motion, times, noise), times, denoiser.listen(music, keep))
-        return motion_losses(predicted, motion, body, normalizer)
+        """The losses of one batch at random times, see ``motion_losses``."""
+        draw = Draw(*(drawn.to(motion.device) for drawn in self.draw(motion.shape, generator)))
+        return motion_losses(self.predict(denoiser, motion, music, draw), motion, body, normalizer)
 
     def ddim_sample(
         self,

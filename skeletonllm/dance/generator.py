@@ -20,11 +20,10 @@ from skeletonllm.dance.music import MusicFeatures
 from skeletonllm.dance.normalizer import Normalizer
 from skeletonllm.dance.postprocess import align_floor
 from skeletonllm.data.seeds import mixed_seed
+from skeletonllm.models.trained import MODEL_FOLDER
 from skeletonllm.skeleton.proportions import STATURE
 
 SETTINGS = "generator.json"
-MODEL_FOLDER = "model"
-"""Of a training run, where it leaves its generator."""
 _MOTION, _MUSIC = "motion", "music"
 _OWN, _EDGE = "skeletonllm", "edge"
 # Windows that go through the denoiser at once: a song of an hour has more than a thousand.
@@ -41,6 +40,7 @@ class Generator:
         music_normalizer: of the features of music; None where the denoiser hears them as they are.
         stature, scales: of the body that dances, see ``body.default_body``.
         fps: frames per second of dances and of music.
+        beat_phase: whether the denoiser hears the phase of the beat, too, see ``music.beat_phase``.
         vectors: whose 151 numbers the denoiser makes: ``skeletonllm``, or ``edge`` (``codecs.edge``).
 
     Raises:
@@ -55,6 +55,7 @@ class Generator:
     scales: Mapping[str, float] = field(default_factory=dict)
     fps: float = FPS
     vectors: str = _OWN
+    beat_phase: bool = False
 
     def __post_init__(self):
         config = self.denoiser.config
@@ -97,7 +98,7 @@ class Generator:
         if isinstance(music, MusicFeatures):
             if music.fps != self.fps:
                 raise ValueError(f"{who}: {music.fps:g} frames per second, the model hears {self.fps:g}")
-            music = torch.from_numpy(music.values)
+            music = torch.from_numpy((music.with_phase() if self.beat_phase else music).values)
         wanted = self.denoiser.config.music_features
         if music.ndim != 2 or not len(music) or music.shape[1] != wanted:
             raise ValueError(f"{who}: features have shape {tuple(music.shape)}, the model hears (F, {wanted})")
@@ -163,6 +164,7 @@ class Generator:
             "vectors": self.vectors,
             "body": {"stature": self.stature, "scales": dict(self.scales)},
             "music_is_normalized": self.music_normalizer is not None,
+            "beat_phase": self.beat_phase,
         }
         # Last, so that a folder which has it has everything.
         (folder / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
@@ -183,14 +185,16 @@ class Generator:
             raise FileNotFoundError(f"{path}: no such file; expected the folder of a dance model, or of its training")
         try:
             settings = json.loads(path.read_text(encoding="utf-8"))
-            fps, vectors, has_music = (settings[name] for name in ("fps", "vectors", "music_is_normalized"))
+            fps, vectors, has_music, phase = (
+                settings[name] for name in ("fps", "vectors", "music_is_normalized", "beat_phase")
+            )
             stature, scales = settings["body"]["stature"], dict(settings["body"]["scales"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: not the settings of a dance model: {type(error).__name__}: {error}") from error
         denoiser, normalizer = Denoiser.load(folder), Normalizer.load(folder / _MOTION)
         music_normalizer = Normalizer.load(folder / _MUSIC) if has_music else None
         try:
-            return cls(denoiser, normalizer, music_normalizer, stature, scales, fps, vectors)
+            return cls(denoiser, normalizer, music_normalizer, stature, scales, fps, vectors, phase)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{folder}: the files do not make a dance model: {error}") from error
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from zipfile import BadZipFile
@@ -52,7 +52,7 @@ class MusicFeatures:
     """Features of a piece of music, frame i belonging to the time i / fps as in a ``Motion``.
 
     Args:
-        values: (T, C) float32: C = 35 as above, or 4800 of Jukebox.
+        values: (T, C) float32: C = 35 as above, or 4800 of Jukebox; two more with the phase of the beat.
         beats: (B,) int64 frame numbers, ascending.
         fps: frames per second.
         source: where it came from, for messages.
@@ -81,6 +81,11 @@ class MusicFeatures:
     @property
     def num_frames(self) -> int:
         return len(self.values)
+
+    def with_phase(self) -> "MusicFeatures":
+        """The same with two more channels, see ``beat_phase``."""
+        phase = beat_phase(self.beats, self.num_frames)
+        return replace(self, values=np.concatenate([self.values, phase], 1))
 
     @property
     def beat_times(self) -> np.ndarray:
@@ -126,6 +131,23 @@ def music_features(
     for note in notes:
         warnings.warn(f"{source}: {note}", MusicWarning, stacklevel=2)
     return MusicFeatures(values, beats, fps, source, notes)
+
+
+def beat_phase(beats: np.ndarray, frames: int) -> np.ndarray:
+    """(frames, 2) float32: cosine and sine of how far each frame is from one beat, where they are 1 and 0, to the next.
+
+    Before the first beat and after the last it goes on at the pace there. Zeros with fewer than two beats.
+
+    Args:
+        beats: (B,) frame numbers, ascending.
+        frames: how many.
+    """
+    if len(beats) < 2:
+        return np.zeros((frames, 2), np.float32)
+    times, gaps = np.arange(frames), np.diff(beats)
+    turns = np.interp(times, beats, np.arange(len(beats)))
+    turns += np.minimum(times - beats[0], 0) / gaps[0] + np.maximum(times - beats[-1], 0) / gaps[-1]
+    return np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], -1).astype(np.float32)
 
 
 def read_jukebox(path: str | Path, *, fps: float = FPS, beats: np.ndarray | None = None) -> MusicFeatures:

@@ -65,8 +65,8 @@ class DataArguments(SourceArguments):
     mixture: dict[str, SourceArguments] = field(default_factory=dict)
 
     def __post_init__(self):
-        _check_least(self, 0, "fewer_candidates", "workers")
-        _check_most(self, 1, "fewer_candidates")
+        check_least(self, 0, "fewer_candidates", "workers")
+        check_most(self, 1, "fewer_candidates")
         if self.mixture and (self.root or self.options or self.where or self.rationales):
             raise ValueError("mixture has sources of its own; root, options, where and rationales belong to them")
 
@@ -153,9 +153,9 @@ class OptimizationArguments:
     threads: int = 0
 
     def __post_init__(self):
-        _check_positive(self, "batch_size", "max_gradient_norm")
-        _check_least(self, 0, "micro_batch_size", "weight_decay", "warmup_share", "row_length", "seed", "threads")
-        _check_most(self, 1, "warmup_share")
+        check_positive(self, "batch_size", "max_gradient_norm")
+        check_least(self, 0, "micro_batch_size", "weight_decay", "warmup_share", "row_length", "seed", "threads")
+        check_most(self, 1, "warmup_share")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision is {self.precision!r}, expected {', '.join(PRECISIONS)}")
 
@@ -193,9 +193,9 @@ class Recipe:
     patience_minutes: float = 30.0
 
     def __post_init__(self):
-        _check_positive(self, "log_every", "save_every")
-        _check_least(self, 0, "pictures_every", "patience_minutes")
-        _check_least(self, 1, "keep_last")
+        check_positive(self, "log_every", "save_every")
+        check_least(self, 0, "pictures_every", "patience_minutes")
+        check_least(self, 1, "keep_last")
         if not any(stage.epochs > 0 for stage in self.stages.values()):
             raise ValueError("stages: there is none with epochs above 0")
 
@@ -221,16 +221,32 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     Raises:
         ValueError: no such recipe, or a key or value that a recipe does not have; names the file and the key.
     """
-    path = shipped_recipes().get(name, Path(name))
-    if not path.is_file():
-        raise ValueError(f"no recipe {name!r}; shipped: {', '.join(shipped_recipes())}, or the path of a .yaml file")
-    content = read_yaml(path)
-    content.setdefault("name", path.stem)
     # So that a change to one of the four stages leaves the others where they are.
-    content.setdefault("stages", {name: {} for name in STAGES})
+    content, path = read_recipe(name, shipped_recipes(), changes, stages={name: {} for name in STAGES})
+    return recipe_from_dict(content, str(path))
+
+
+def read_recipe(
+    name: str, shipped: Mapping[str, Path], changes: Sequence[str] = (), **defaults: Any
+) -> tuple[dict, Path]:
+    """The plain values of a recipe with changes made to them, and its file.
+
+    Args:
+        name: one of ``shipped``, or the path of a .yaml file.
+        shipped: recipes of the package.
+        changes: such as ``data.root=FOLDER``.
+        defaults: values that the file need not give.
+
+    Raises:
+        ValueError: no such recipe, or a change that cannot be made.
+    """
+    path = shipped.get(name, Path(name))
+    if not path.is_file():
+        raise ValueError(f"no recipe {name!r}; shipped: {', '.join(shipped)}, or the path of a .yaml file")
+    content = {"name": path.stem, **defaults, **read_yaml(path)}
     for change in changes:
         _change(content, change)
-    return recipe_from_dict(content, str(path))
+    return content, path
 
 
 def recipe_from_dict(content: Mapping[str, Any], place: str = "recipe") -> Recipe:
@@ -253,15 +269,18 @@ def _change(content: dict, change: str) -> None:
         raise ValueError(f"{change!r}: not YAML: {error}") from error
 
 
-def _check_positive(arguments: Any, *names: str) -> None:
+def check_positive(arguments: Any, *names: str) -> None:
+    """Refuse values of a dataclass that are not above 0. Raises ValueError that names the value."""
     _refuse(arguments, names, lambda value: value > 0, "more than 0")
 
 
-def _check_least(arguments: Any, least: float, *names: str) -> None:
+def check_least(arguments: Any, least: float, *names: str) -> None:
+    """Refuse values below ``least``. Raises ValueError that names the value."""
     _refuse(arguments, names, lambda value: value >= least, f"{least} or more")
 
 
-def _check_most(arguments: Any, most: float, *names: str) -> None:
+def check_most(arguments: Any, most: float, *names: str) -> None:
+    """Refuse values above ``most``. Raises ValueError that names the value."""
     _refuse(arguments, names, lambda value: value <= most, f"{most} or less")
 
 

@@ -107,11 +107,18 @@ def describe(line: dict) -> str:
     rates = " ".join(f"{key.split('/')[1]} {line[key]:.1e}" for key in line if key.startswith("learning_rate/"))
     eta = time.strftime("%H:%M:%S", time.gmtime(line["eta_seconds"] % 86400))
     days = f"{line['eta_seconds'] // 86400} d " if line["eta_seconds"] >= 86400 else ""
+    tokens = [
+        f"{line[key]:.0f} {key.removesuffix('_tokens_per_second')}"
+        for key in line
+        if key.endswith("_tokens_per_second")
+    ]
+    shares = ", ".join(
+        f"{key.removesuffix('_share').replace('_', ' ')} {line[key]:.0%}" for key in line if key.endswith("_share")
+    )
+    speed = f"{line['samples_per_second']:.1f} samples/s" + (f", {' and '.join(tokens)} tokens/s" if tokens else "")
     return (
-        f"{line['stage']} step {line['step']} | loss {losses} | gradient {norms} | rate {rates} | "
-        f"{line['samples_per_second']:.1f} samples/s, {line['visual_tokens_per_second']:.0f} visual and "
-        f"{line['text_tokens_per_second']:.0f} text tokens/s | {line['memory_gib']:.1f} GiB | "
-        f"renderer {line['renderer_share']:.0%}, data wait {line['data_wait_share']:.0%} | ETA {days}{eta}"
+        f"{line['stage']} step {line['step']} | loss {losses} | gradient {norms} | rate {rates} | {speed} | "
+        f"{line['memory_gib']:.1f} GiB | {shares} | ETA {days}{eta}"
     )
 
 
@@ -128,25 +135,37 @@ class Window:
             self.totals[key] = self.totals.get(key, 0.0) + value
 
     def summary(self) -> dict[str, float]:
-        """Means per step, sample or second of what ``Trainer`` counts."""
+        """Means per step, sample or second of what a ``Loop`` counts.
+
+        Of its measures, ``X_seconds`` become ``X_share`` of the time, ``X_tokens`` become ``X_tokens_per_second``, and
+        ``X_sum`` become ``X`` per sample.
+        """
         total, seconds = self.totals, self.totals["seconds"]
-        tasks = [key.removeprefix("samples/") for key in total if key.startswith("samples/")]
-        samples = sum(total[f"samples/{task}"] for task in tasks)
-        losses = {f"loss/{task}": total[f"loss/{task}"] / total[f"samples/{task}"] for task in tasks
-                  if total[f"samples/{task}"]}  # fmt: skip
+        terms = [key.removeprefix("samples/") for key in total if key.startswith("samples/")]
+        samples = sum(total[f"samples/{term}"] for term in terms)
+        losses = {f"loss/{term}": total[f"loss/{term}"] / total[f"samples/{term}"] for term in terms
+                  if total[f"samples/{term}"]}  # fmt: skip
         counted = max(1, self.steps - total["skipped"])
         norms = {key: value / counted for key, value in total.items() if key.startswith("gradient_norm")}
+        rates = {f"{key}_per_second": value / seconds for key, value in total.items() if key.endswith("_tokens")}
+        shares = {
+            f"{key.removesuffix('_seconds')}_share": value / seconds
+            for key, value in total.items()
+            if key.endswith("_seconds")
+        }
+        means = {
+            key.removesuffix("_sum"): value / max(1, samples) for key, value in total.items() if key.endswith("_sum")
+        }
         return dict(
             # None if every step was skipped.
-            loss=sum(total[f"loss/{task}"] for task in tasks) / samples if samples else None,
+            loss=sum(total[f"loss/{term}"] for term in terms) / samples if samples else None,
             **losses,
+            **means,
             **norms,
             seconds_per_step=seconds / self.steps,
             samples_per_second=samples / seconds,
-            visual_tokens_per_second=total["visual_tokens"] / seconds,
-            text_tokens_per_second=total["text_tokens"] / seconds,
-            renderer_share=total["renderer_seconds"] / seconds,
-            data_wait_share=total["data_seconds"] / seconds,
+            **rates,
+            **shares,
             skipped=int(total["skipped"]),
         )
 

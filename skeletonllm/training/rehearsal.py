@@ -24,7 +24,7 @@ from skeletonllm.training.planning.preparing import Preparation, make_examples, 
 from skeletonllm.training.planning.shape import Shape, build_without_weights, load_backbone_config, shape_of
 from skeletonllm.training.planning.shards import Balance, balance_of, shard_map
 from skeletonllm.training.planning.storage import CheckpointSize, Disk, assumed_disk, checkpoint_size
-from skeletonllm.training.stages import Span, choose, schedule
+from skeletonllm.training.stages import StageSpan, choose, schedule
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class _Run:
     """What does not depend on the number of ranks."""
 
     recipe: Recipe
-    span: Span
+    span: StageSpan
     model: SkeletonLLMForConditionalGeneration
     shape: Shape
     order: Order
@@ -281,7 +281,7 @@ class _Run:
         return (sent.inside / hardware.node_bandwidth + sent.between / hardware.network_bandwidth) / share
 
 
-def checkpoint_of(model: SkeletonLLMForConditionalGeneration, recipe: Recipe, span: Span) -> CheckpointSize:
+def checkpoint_of(model: SkeletonLLMForConditionalGeneration, recipe: Recipe, span: StageSpan) -> CheckpointSize:
     """A checkpoint in the midst of a stage: what it and the stages before it train, and moments of what it trains.
 
     Args:

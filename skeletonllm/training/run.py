@@ -3,8 +3,6 @@
 import gc
 import json
 import logging
-import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -24,7 +22,6 @@ from skeletonllm.training.checkpoint import (
     Checkpoint,
     load_checkpoint,
     load_newest_checkpoint,
-    told_as_os_error,
 )
 from skeletonllm.training.data import choose_recordings, load
 from skeletonllm.training.distributed import Ranks, process_group
@@ -33,12 +30,11 @@ from skeletonllm.training.faults import TimeLimit, check_room, ending_at_once
 from skeletonllm.training.lora import attach_lora, has_lora, merge_lora
 from skeletonllm.training.parts import PARTS
 from skeletonllm.training.restore import apply_learnt, restore
-from skeletonllm.training.stages import Span, choose, schedule
+from skeletonllm.training.run_folder import find_beginning, step_of_model, write_model
+from skeletonllm.training.stages import StageSpan, choose, schedule
 from skeletonllm.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
-
-STEP_FILE = "step.json"  # in the folder of the trained model
 
 
 def train(
@@ -127,7 +123,7 @@ class Run:
         found = self._found(resume)
         model_folder = self.folder / MODEL_FOLDER
         left = [span for span in self.chosen if found is None or found.step < span.last]
-        if not left and _step_of(model_folder) == found.step:
+        if not left and step_of_model(self.folder) == found.step:
             logger.warning("%s is finished; there is nothing left to train", self.folder)
             return model_folder
         for span in left:
@@ -141,7 +137,7 @@ class Run:
             gc.collect()  # a backbone of many gigabytes, before the next one is loaded
             found = load_newest_checkpoint(self.folder / CHECKPOINT_FOLDER)
         if self.ranks.is_first:
-            _write_model(model_folder, found)
+            _write_model(self.folder, found)
         self.ranks.barrier()
         return model_folder
 
@@ -166,15 +162,8 @@ class Run:
     def _found(self, resume: bool) -> Checkpoint | None:
         """The checkpoint to go on from."""
         checkpoints = self.folder / CHECKPOINT_FOLDER
-        if not resume:
-            if any(checkpoints.glob("step-*")) or (self.folder / MODEL_FOLDER).exists():
-                raise FileExistsError(f"{self.folder} holds a run already; resume it, or choose another folder")
-            return None
-        found = load_newest_checkpoint(checkpoints)
+        found = find_beginning(self.folder, resume)
         if found is None:
-            if (self.folder / MODEL_FOLDER).exists():
-                raise FileExistsError(f"{self.folder} holds a finished run and no checkpoint to go on from")
-            logger.warning("%s holds no checkpoint; the run begins anew", checkpoints)
             return None
         # What was left out then, because there was no such key yet, has its default.
         if recipe_from_dict(found.state["recipe"]).decisive() != self.recipe.decisive():
@@ -186,7 +175,7 @@ class Run:
         logger.warning("resumed at step %d of %d", found.step, self.spans[-1].last)
         return found
 
-    def _trainer(self, span: Span, found: Checkpoint | None) -> Trainer:
+    def _trainer(self, span: StageSpan, found: Checkpoint | None) -> Trainer:
         """A fresh model with everything learnt so far, about to begin a stage or to go on within it."""
         recipe, settings = self.recipe, self.recipe.optimization
         torch.manual_seed(settings.seed)
@@ -228,7 +217,7 @@ class Run:
         make_whole(model, {part for part in PARTS if part not in large})
         return model, processor
 
-    def _examples(self, span: Span, processor: SkeletonLLMProcessor | None) -> Examples:
+    def _examples(self, span: StageSpan, processor: SkeletonLLMProcessor | None) -> Examples:
         recipe = self.recipe
         return Examples(
             self.recordings,
@@ -245,22 +234,7 @@ class Run:
 
 
 def _write_model(folder: Path, checkpoint: Checkpoint) -> None:
-    """The model of a checkpoint with its adapters merged; the folder appears whole or not at all."""
+    """The model of a checkpoint with its adapters merged."""
     trained = restore(checkpoint)
     merge_lora(trained.model)
-    draft, old = folder.with_suffix(".tmp"), folder.with_suffix(".old")
-    for left_over in (draft, old):
-        shutil.rmtree(left_over, ignore_errors=True)
-    with told_as_os_error(draft):
-        save_trained(draft, trained)
-    (draft / STEP_FILE).write_text(json.dumps(dict(step=checkpoint.step)))
-    if folder.exists():  # of an earlier stage
-        os.replace(folder, old)
-    os.replace(draft, folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _step_of(folder: Path) -> int | None:
-    """The step of the checkpoint that a model was written from, None if there is no such model."""
-    path = folder / STEP_FILE
-    return json.loads(path.read_text())["step"] if path.exists() else None
+    write_model(folder, checkpoint.step, lambda draft: save_trained(draft, trained))

@@ -64,10 +64,9 @@ def stage_defaults(name: str) -> dict:
 
 @dataclass(frozen=True)
 class Span:
-    """The steps [first, last) of a stage, counted over the whole run."""
+    """The steps [first, last) of something that learns, counted over the whole run."""
 
     name: str
-    stage: Stage
     first: int
     last: int
 
@@ -80,18 +79,25 @@ class Span:
         return 0.5 * (1 + math.cos(math.pi * (done - warmup) / max(1, steps - warmup)))
 
 
-def schedule(stages: Mapping[str, Stage], steps_per_epoch: int) -> list[Span]:
+@dataclass(frozen=True)
+class StageSpan(Span):
+    """The steps of a stage of a recipe."""
+
+    stage: Stage
+
+
+def schedule(stages: Mapping[str, Stage], steps_per_epoch: int) -> list[StageSpan]:
     """The spans of all stages that have any epochs, one behind the other."""
     spans, first = [], 0
     for name, stage in stages.items():
         if stage.epochs > 0:
             last = first + max(1, round(stage.epochs * steps_per_epoch))
-            spans.append(Span(name, stage, first, last))
+            spans.append(StageSpan(name, first, last, stage))
             first = last
     return spans
 
 
-def choose(spans: list[Span], name: str) -> list[Span]:
+def choose(spans: list[StageSpan], name: str) -> list[StageSpan]:
     """The spans of one stage, or of all stages for ``all``.
 
     Raises:

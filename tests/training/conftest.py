@@ -12,7 +12,7 @@ from skeletonllm.training.arguments import Recipe, recipe_from_dict
 from skeletonllm.training.build import build_model
 from skeletonllm.training.parts import learning_parameters
 from skeletonllm.training.run import train
-from skeletonllm.training.stages import Span, schedule
+from skeletonllm.training.stages import StageSpan, schedule
 
 LABELS = ["raise both arms", "squat", "walk"]
 # Twelve recordings, so three steps are an epoch.
@@ -82,7 +82,7 @@ class StagedRun:
 
     folder: Path
     recipe: Recipe
-    spans: dict[str, Span]
+    spans: dict[str, StageSpan]
     begun: dict[str, tuple[dict[str, torch.Tensor], set[str]]]
 
 

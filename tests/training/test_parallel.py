@@ -13,8 +13,8 @@ from minute_runs import before_step, checkpoints_of, learnt_at, lines_of, losses
 from skeletonllm.training.arguments import recipe_from_dict
 from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER, load_checkpoint
 from skeletonllm.training.faults import REQUEUE
+from skeletonllm.training.loop import SKIPPED_FILE
 from skeletonllm.training.run import train
-from skeletonllm.training.trainer import SKIPPED_FILE
 
 # Every part learns somewhere, ten steps with all tasks mixed are under two percent of weights beside a backbone that
 # rests, and the last stage takes its frames from the cache. Twelve recordings are one step per epoch.

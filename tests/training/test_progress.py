@@ -127,8 +127,8 @@ def test_a_log_that_is_opened_again_drops_later_lines_and_what_a_crash_cut_off(t
 
 def facts(skipped=0.0, **values):
     return dict(
-        visual_tokens=12.0, text_tokens=60.0, renderer_seconds=0.1, data_seconds=0.05, seconds=0.5, skipped=skipped,
-        **values,
+        visual_tokens=12.0, text_tokens=60.0, renderer_seconds=0.1, data_wait_seconds=0.05, seconds=0.5,
+        skipped=skipped, **values,
     )  # fmt: skip
 
 

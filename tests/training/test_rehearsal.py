@@ -25,7 +25,7 @@ from skeletonllm.training.planning.storage import Disk, assumed_disk, measured_d
 from skeletonllm.training.rehearsal import Circumstances, checkpoint_of, rehearse
 from skeletonllm.training.run import Run, train
 from skeletonllm.training.shares import arrange, microbatches_of
-from skeletonllm.training.stages import Span
+from skeletonllm.training.stages import StageSpan
 
 LABELS = ["raise both arms", "squat", "walk"]
 BACKBONE = "OpenGVLab/InternVL3-1B-hf"
@@ -240,7 +240,7 @@ def test_a_checkpoint_has_the_size_that_was_counted(four_recipe, four_spans, tmp
     counted = checkpoint_of(model, asked, span)
     assert counted.model == (folder / "model.safetensors").stat().st_size
     assert counted.optimizer == (folder / "optimizer.safetensors").stat().st_size
-    alone = Span("foundation", asked.stages["foundation"], 0, 3)
+    alone = StageSpan("foundation", 0, 3, asked.stages["foundation"])
     assert checkpoint_of(model, asked, alone).model < counted.model  # nothing before it
 
 

@@ -5,11 +5,14 @@ from importlib import import_module
 import typer
 
 COMMANDS = {
+    "demo": "skeletonllm.cli.dance.demo",
+    "train": "skeletonllm.cli.dance.train",
     "generate": "skeletonllm.cli.dance.generate",
     "evaluate": "skeletonllm.cli.dance.evaluate",
+    "judge": "skeletonllm.cli.dance.judge",
 }
 
-app = typer.Typer(help="Dances: make them, and measure them.", no_args_is_help=True)
+app = typer.Typer(help="Dances: learn, make and measure them.", no_args_is_help=True)
 
 
 for _name, _module in COMMANDS.items():
