@@ -12,9 +12,9 @@ from skeletonllm.dance.motion import Motion, slerp
 from skeletonllm.skeleton.kinematics import axis_rotation, matrix_to_quaternion, quaternion_to_matrix
 
 _ONSET = 0.5
-# Radians about the axis that points backwards at rest: an upper arm that is held away from the trunk, and a forearm
-# that points back at it, on the left.
-_ABDUCTION, _FLEXION = 0.9, 2.5
+# Radians on the left: an upper arm that is held away from the trunk and turned about itself, and an elbow that bends so
+# far that the forearm points back at the belly. Both are within what the joints can.
+_LOWERED, _TWISTED, _BENT = 0.9, np.pi / 2, -2.5
 
 
 def through_trunk(motion: Motion, body: Body, sides: tuple[str, ...] = ("left",)) -> Motion:
@@ -23,9 +23,14 @@ def through_trunk(motion: Motion, body: Body, sides: tuple[str, ...] = ("left",)
     share = _eased(motion)[:, None]
     for side in sides:
         sign = 1.0 if side == "left" else -1.0
-        for joint, angle in ((f"{side}_collar", 0.0), (f"{side}_shoulder", _ABDUCTION), (f"{side}_elbow", _FLEXION)):
-            number = body.index(joint)
-            wanted = matrix_to_quaternion(axis_rotation(1, np.array(sign * angle)))
+        pose = {
+            "collar": np.eye(3),
+            "shoulder": axis_rotation(1, np.array(sign * _LOWERED)) @ axis_rotation(0, np.array(_TWISTED)),
+            "elbow": axis_rotation(2, np.array(sign * _BENT)),
+        }
+        for joint, rotation in pose.items():
+            number = body.index(f"{side}_{joint}")
+            wanted = matrix_to_quaternion(rotation)
             start = matrix_to_quaternion(rotations[:, number])
             rotations[:, number] = quaternion_to_matrix(slerp(start, np.broadcast_to(wanted, start.shape), share))
     return motion.replace(rotations=rotations)

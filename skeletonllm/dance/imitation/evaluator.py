@@ -85,6 +85,8 @@ def judge(
 
 def _prepared(motion: Motion | np.ndarray | torch.Tensor, body: Body, physics: Physics, source: str) -> Reference:
     if not isinstance(motion, Motion):
+        if not len(motion):
+            raise ValueError("no frames, expected two at least to move")
         motion = Motion.from_vector(motion, source=source)
     motion = resample(motion, FPS).replace(source=source)
     if motion.num_frames < 2:

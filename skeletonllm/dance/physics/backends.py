@@ -24,13 +24,19 @@ def mujoco_rollouts(
     state = mujoco.mjtState
     # Before the places stands the time.
     initial = np.concatenate([np.zeros((len(starts), 1)), starts], -1)
-    states, sensors = _pool(threads).rollout(
-        list(models),
-        [mujoco.MjData(models[0]) for _ in range(threads)],
-        initial,
-        controls,
-        control_spec=int(state.mjSTATE_CTRL | state.mjSTATE_MOCAP_POS | state.mjSTATE_MOCAP_QUAT),
-    )
+    told = mujoco.get_mju_user_warning()
+    # A body that is lost is found in its states; MuJoCo would write of it into a file in the current folder.
+    mujoco.set_mju_user_warning(lambda message: None)
+    try:
+        states, sensors = _pool(threads).rollout(
+            list(models),
+            [mujoco.MjData(models[0]) for _ in range(threads)],
+            initial,
+            controls,
+            control_spec=int(state.mjSTATE_CTRL | state.mjSTATE_MOCAP_POS | state.mjSTATE_MOCAP_QUAT),
+        )
+    finally:
+        mujoco.set_mju_user_warning(told)
     return states[..., 1:], sensors
 
 

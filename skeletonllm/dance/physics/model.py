@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GRAVITY = 9.81
 FEET = ("left_ankle", "right_ankle", "left_foot", "right_foot")
 """The bodies whose contacts with the floor are sensed, in the order of the contacts of a ``Motion``."""
-SERVOS = {kind: 4.0 * gain for kind, gain in GAINS.items()}
+SERVOS = {kind: 3.0 * gain for kind, gain in GAINS.items()}
 """Newton metres per radian of the hinges, see ``body.GAINS``: stiffer than those that a trained policy steers, as
 nobody corrects here what a joint gives way."""
 WRENCH = ("force_x", "force_y", "force_z", "torque_x", "torque_y", "torque_z")

@@ -1,0 +1,150 @@
+"""skeletonllm dance judge: how well a simulated body can imitate motions."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skeletonllm.cli.convert import find_jobs
+from skeletonllm.cli.errors import USER_ERRORS, describe_error
+from skeletonllm.cli.evaluate import print_table
+
+if TYPE_CHECKING:
+    from skeletonllm.dance.imitation import Judgement
+    from skeletonllm.dance.motion import Motion
+
+# Clips whose simulated bodies are in memory at the same time.
+_AT_ONCE = 64
+
+
+def judge(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="IN...", help="Motions in any format, FILE#NAME of a file with several, or folders."),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write everything, also over time, to a JSON file.")
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Folder for a PNG of each motion: the terms and the help over time.")
+    ] = None,
+    videos: Annotated[
+        Path | None, typer.Option(help="Folder for a video of each: reference beside simulation, overlaps in red.")
+    ] = None,
+    force: Annotated[
+        float, typer.Option(min=0, help="Largest help along each axis of the pelvis, as a share of weight.")
+    ] = 0.3,
+    self_collision: Annotated[
+        bool, typer.Option("--self-collision/--no-self-collision", help="Whether limbs stop each other.")
+    ] = True,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; default: all.")] = None,
+    backend: Annotated[str, typer.Option(help="Simulator.")] = "mujoco",
+) -> None:
+    """Let a simulated body imitate motions, and say how well it can: 1 is perfect, 0 after a fall."""
+    import json
+    import warnings
+
+    from tqdm import tqdm
+
+    from skeletonllm.dance.body import default_body
+    from skeletonllm.dance.imitation import JudgeWarning
+    from skeletonllm.dance.imitation import judge as judge_motions
+    from skeletonllm.dance.imitation.show import film_judgement, plot_judgement
+    from skeletonllm.dance.physics import Physics
+    from skeletonllm.evaluation.provenance import provenance
+    from skeletonllm.rendering.video import replacing, why_no_mp4
+
+    standard = Physics()
+    physics = Physics(self_collision, force, standard.torque_share * force / standard.force_share)
+    suffix = ".gif" if why_no_mp4() else ".mp4"
+    motions, failed = read_motions(inputs)
+    if not motions:
+        raise ValueError(f"{', '.join(map(str, inputs))}: no motion that can be judged")
+    summaries, names = [], file_names(motions)
+    with tqdm(total=len(motions), unit="motion", disable=None, leave=False) as bar, warnings.catch_warnings():
+        # What is wrong with a motion stands in the table.
+        warnings.simplefilter("ignore", JudgeWarning)
+        for start in range(0, len(motions), _AT_ONCE):
+            judged = judge_motions(motions[start : start + _AT_ONCE], physics=physics, threads=threads, backend=backend)
+            for name, judgement in zip(names[start:], judged, strict=False):
+                summaries.append(judgement.summary() | (over_time(judgement) if output else {}))
+                if plots is not None:
+                    plot_judgement(judgement, plots / f"{name}.png")
+                if videos is not None and judgement.simulated is not None:
+                    film_judgement(judgement, default_body(), videos / f"{name}{suffix}")
+                bar.update()
+    print_table(rows(summaries))
+    told = [summary for summary in summaries if summary["problem"]]
+    for summary in told:
+        print(f"skeletonllm: {summary['source']}: {summary['problem']}", file=sys.stderr)
+    if output is not None:
+        world = {"self_collision": physics.self_collision, "force_share": physics.force_share,
+                 "torque_share": physics.torque_share, "backend": backend}  # fmt: skip
+        with replacing(output) as unfinished:
+            unfinished.write_text(
+                json.dumps({"physics": world, "motions": summaries, **provenance()}), encoding="utf-8"
+            )
+        print(f"written to {output}")
+    if failed:
+        print(f"skeletonllm: {failed} recordings were not judged", file=sys.stderr)
+        raise typer.Exit(2)
+
+
+def read_motions(inputs: list[Path]) -> tuple[list["Motion"], int]:
+    """The motions of files and folders, and how many could not be read: each is told on stderr."""
+    from skeletonllm.dance.codecs import read_motion
+
+    motions, failed = [], 0
+    for job in (job for path in inputs for job in find_jobs(path, None)):
+        try:
+            motions.append(read_motion(job.source).replace(source=job.source))
+        except USER_ERRORS as error:
+            failed += 1
+            reason = describe_error(error)
+            print(f"skeletonllm: {reason if str(job.path) in reason else f'{job.source}: {reason}'}", file=sys.stderr)
+    return motions, failed
+
+
+def file_names(motions: list["Motion"]) -> list[str]:
+    """A name for the files of each motion: that of its own file, numbered where several have the same."""
+    names = [Path(motion.source).name.replace("#", "-") for motion in motions]
+    return [f"{name}-{number}" if names.count(name) > 1 else name for number, name in enumerate(names)]
+
+
+def over_time(judgement: "Judgement") -> dict:
+    """The series of a judgement, for JSON."""
+    series = {**judgement.terms, "reward": judgement.rewards, "force": judgement.force, "torque": judgement.torque}
+    return {
+        "over_time": {
+            **{name: [round(value, 5) for value in values.tolist()] for name, values in series.items()},
+            "feet": judgement.feet.round(4).tolist(),
+            "self_collisions": judgement.self_collisions.tolist(),
+        }
+    }
+
+
+def rows(summaries: list[dict]) -> list[list[str]]:
+    """A table of all motions, and of their mean: rewards from 0 to 1, seconds, and shares of weight in percent."""
+    found = [["motion", "reward", "fell, s", "help", "of", "on feet", "itself"]]
+    for each in summaries:
+        fall = "–" if each["fall_time"] is None else f"{each['fall_time']:.1f}"
+        found.append([
+            Path(each["source"]).name, f"{each['reward']:.3f}", "not judged" if not each["terms"] else fall,
+            _percent(each["wrench_used"]), _percent(each["force_cap"]), _percent(each["on_feet"]),
+            f"{each['self_collisions']:.1f}",
+        ])  # fmt: skip
+    done = [each for each in summaries if each["terms"]]
+    if len(done) > 1:
+        mean = {key: sum(each[key] for each in done) / len(done) for key in
+                ("reward", "wrench_used", "force_cap", "on_feet", "self_collisions")}  # fmt: skip
+        fell = sum(not each["success"] for each in done)
+        found.append([
+            f"mean of {len(done)}", f"{mean['reward']:.3f}", f"{fell} fell", _percent(mean["wrench_used"]),
+            _percent(mean["force_cap"]), _percent(mean["on_feet"]), f"{mean['self_collisions']:.1f}",
+        ])  # fmt: skip
+    return found
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
