@@ -114,7 +114,13 @@ def file_names(motions: list["Motion"]) -> list[str]:
 
 def over_time(judgement: "Judgement") -> dict:
     """The series of a judgement, for JSON."""
-    series = {**judgement.terms, "reward": judgement.rewards, "force": judgement.force, "torque": judgement.torque}
+    series = {
+        **judgement.terms,
+        "reward": judgement.rewards,
+        "ground": judgement.ground,
+        "force": judgement.force,
+        "torque": judgement.torque,
+    }
     return {
         "over_time": {
             **{name: [round(value, 5) for value in values.tolist()] for name, values in series.items()},
@@ -126,22 +132,22 @@ def over_time(judgement: "Judgement") -> dict:
 
 def rows(summaries: list[dict]) -> list[list[str]]:
     """A table of all motions, and of their mean: rewards from 0 to 1, seconds, and shares of weight in percent."""
-    found = [["motion", "reward", "fell, s", "help", "of", "on feet", "itself"]]
+    found = [["motion", "reward", "× ground", "fell, s", "help", "of", "itself"]]
     for each in summaries:
         fall = "–" if each["fall_time"] is None else f"{each['fall_time']:.1f}"
         found.append([
-            Path(each["source"]).name, f"{each['reward']:.3f}", "not judged" if not each["terms"] else fall,
-            _percent(each["wrench_used"]), _percent(each["force_cap"]), _percent(each["on_feet"]),
+            Path(each["source"]).name, f"{each['reward']:.3f}", f"{each['plausibility']:.3f}", "not judged" if not each["terms"] else fall,
+            _percent(each["wrench_used"]), _percent(each["force_cap"]),
             f"{each['self_collisions']:.1f}",
         ])  # fmt: skip
     done = [each for each in summaries if each["terms"]]
     if len(done) > 1:
         mean = {key: sum(each[key] for each in done) / len(done) for key in
-                ("reward", "wrench_used", "force_cap", "on_feet", "self_collisions")}  # fmt: skip
+                ("reward", "plausibility", "wrench_used", "force_cap", "self_collisions")}  # fmt: skip
         fell = sum(not each["success"] for each in done)
         found.append([
-            f"mean of {len(done)}", f"{mean['reward']:.3f}", f"{fell} fell", _percent(mean["wrench_used"]),
-            _percent(mean["force_cap"]), _percent(mean["on_feet"]), f"{mean['self_collisions']:.1f}",
+            f"mean of {len(done)}", f"{mean['reward']:.3f}", f"{mean['plausibility']:.3f}", f"{fell} fell", _percent(mean["wrench_used"]),
+            _percent(mean["force_cap"]), f"{mean['self_collisions']:.1f}",
         ])  # fmt: skip
     return found
 

@@ -9,6 +9,7 @@ import torch
 
 from skeletonllm.dance.body import Body, default_body, forward_kinematics, qpos_to_pose
 from skeletonllm.dance.body.hinges import QPOS_SIZE
+from skeletonllm.dance.imitation.ground import ground_term
 from skeletonllm.dance.imitation.judgement import Judgement
 from skeletonllm.dance.imitation.terms import tracking_terms, weighted
 from skeletonllm.dance.motion import FPS, Motion, resample
@@ -111,6 +112,7 @@ def _judged(reference: Reference, trajectory: Trajectory, physics: Physics) -> J
     if fall is not None:
         rewards[fall - 1 :] = 0.0
     weight = body.mass * GRAVITY
+    feet = trajectory.feet / weight
     shares = np.array([weight, weight * body.standing_height])
     wrench = np.linalg.norm(trajectory.wrench.reshape(-1, 2, 3), axis=-1) / shares
     caps = physics.caps(body)[[0, 3]] * reference.demand / shares
@@ -118,11 +120,12 @@ def _judged(reference: Reference, trajectory: Trajectory, physics: Physics) -> J
         motion.source,
         terms,
         rewards,
+        ground_term(motion, feet, body),
         fall,
         wrench[:, 0],
         wrench[:, 1],
         (float(caps[0]), float(caps[1])),
-        trajectory.feet / weight,
+        feet,
         trajectory.touching,
         motion,
         simulated,

@@ -16,6 +16,7 @@ class Judgement:
         source: the motion's.
         terms: by name (``terms.TERMS``) (T - 1,) from 0 to 1.
         rewards: (T - 1,) from 0 to 1: their weighted sum, zero from the fall on.
+        ground: (T - 1,) from 0 to 1: whether the reference agrees with the floor (``ground.ground_term``).
         fall: number of the frame in which the body had fallen, or was lost; None if it never did.
         force: (T - 1,) what helped the body at the pelvis, as a share of its weight.
         torque: (T - 1,) the same of the torque, as a share of weight times the height of the standing pelvis.
@@ -30,6 +31,7 @@ class Judgement:
     source: str
     terms: dict[str, np.ndarray]
     rewards: np.ndarray
+    ground: np.ndarray
     fall: int | None
     force: np.ndarray
     torque: np.ndarray
@@ -44,6 +46,12 @@ class Judgement:
     def reward(self) -> float:
         """The mean of ``rewards``, from 0 to 1."""
         return float(self.rewards.mean()) if len(self.rewards) else 0.0
+
+    @property
+    def plausibility(self) -> float:
+        """The mean of ``rewards`` times ``ground``, from 0 to 1: no part of the paper's reward, but surer than it of
+        what floats or glides."""
+        return float((self.rewards * self.ground).mean()) if len(self.rewards) else 0.0
 
     @property
     def success(self) -> bool:
@@ -72,9 +80,11 @@ class Judgement:
         return {
             "source": self.source,
             "reward": self.reward,
+            "plausibility": self.plausibility,
             "success": self.success,
             "fall_time": self.fall_time,
             "terms": {name: float(values.mean()) if len(values) else 0.0 for name, values in self.terms.items()},
+            "ground": float(self.ground.mean()) if len(self.ground) else 0.0,
             "wrench_used": self.wrench_used,
             "torque_used": self.torque_used,
             "force_cap": self.caps[0],
@@ -88,7 +98,7 @@ class Judgement:
     def refused(cls, source: str, problem: str) -> "Judgement":
         """Of what cannot be simulated: zero, and why."""
         none = np.zeros(0)
-        return cls(source, {}, none, 0, none, none, (0.0, 0.0), np.zeros((0, 4)), none, problem=problem)
+        return cls(source, {}, none, none, 0, none, none, (0.0, 0.0), np.zeros((0, 4)), none, problem=problem)
 
 
 def _mean_until(values: np.ndarray, fall: int | None) -> float:

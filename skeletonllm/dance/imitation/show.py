@@ -24,6 +24,7 @@ def plot_judgement(judgement: Judgement, path: str | Path) -> None:
     seconds = np.arange(1, len(judgement.rewards) + 1) / FPS
     for name in TERMS:
         above.plot(seconds, judgement.terms.get(name, judgement.rewards), label=name, linewidth=1)
+    above.plot(seconds, judgement.ground, label="ground", linewidth=1, linestyle="--")
     above.plot(seconds, judgement.rewards, label="reward", color="black")
     above.set(ylim=(0, 1.02), ylabel="0 to 1", title=title)
     force, torque = judgement.caps
