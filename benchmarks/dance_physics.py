@@ -145,8 +145,9 @@ def main() -> None:
         print("| motion | reward | plausibility | fell, s | help | of |\n|---|---|---|---|---|---|")
         for each in found["motions"]:
             fall = "–" if each["fall_time"] is None else f"{each['fall_time']:.1f}"
-            print(f"| {each['source']} | {each['reward']:.3f} | {each['plausibility']:.3f} | {fall} | {each['wrench_used']:.2f} |"
-                  f" {each['force_cap']:.2f} |")  # fmt: skip
+            numbers = " | ".join(f"{each[key]:.3f}" for key in ("reward", "plausibility"))
+            help_of = f"{each['wrench_used']:.2f} | {each['force_cap']:.2f}"
+            print(f"| {each['source']} | {numbers} | {fall} | {help_of} |")
         print(f"success: {np.mean([each['success'] for each in found['motions']]):.3f} of {len(found['motions'])}")
         for name, result in found["spoilt"].items():
             print(f"{name}: success {result['success']:.3f}")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Clips whose simulated bodies are in memory at the same time.
 _AT_ONCE = 64
+_COLUMNS = ("reward", "plausibility", "wrench_used", "force_cap", "self_collisions")
 
 
 def judge(
@@ -114,16 +115,10 @@ def file_names(motions: list["Motion"]) -> list[str]:
 
 def over_time(judgement: "Judgement") -> dict:
     """The series of a judgement, for JSON."""
-    series = {
-        **judgement.terms,
-        "reward": judgement.rewards,
-        "ground": judgement.ground,
-        "force": judgement.force,
-        "torque": judgement.torque,
-    }
+    series = {name: getattr(judgement, name) for name in ("rewards", "ground", "force", "torque")}
     return {
         "over_time": {
-            **{name: [round(value, 5) for value in values.tolist()] for name, values in series.items()},
+            **{name: values.round(5).tolist() for name, values in (judgement.terms | series).items()},
             "feet": judgement.feet.round(4).tolist(),
             "self_collisions": judgement.self_collisions.tolist(),
         }
@@ -131,26 +126,26 @@ def over_time(judgement: "Judgement") -> dict:
 
 
 def rows(summaries: list[dict]) -> list[list[str]]:
-    """A table of all motions, and of their mean: rewards from 0 to 1, seconds, and shares of weight in percent."""
+    """A table of all motions, and of their mean: numbers from 0 to 1, seconds, and percent of the body's weight."""
     found = [["motion", "reward", "× ground", "fell, s", "help", "of", "itself"]]
     for each in summaries:
         fall = "–" if each["fall_time"] is None else f"{each['fall_time']:.1f}"
-        found.append([
-            Path(each["source"]).name, f"{each['reward']:.3f}", f"{each['plausibility']:.3f}", "not judged" if not each["terms"] else fall,
-            _percent(each["wrench_used"]), _percent(each["force_cap"]),
-            f"{each['self_collisions']:.1f}",
-        ])  # fmt: skip
+        found.append([Path(each["source"]).name, *_numbers(each, fall if each["terms"] else "not judged")])
     done = [each for each in summaries if each["terms"]]
     if len(done) > 1:
-        mean = {key: sum(each[key] for each in done) / len(done) for key in
-                ("reward", "plausibility", "wrench_used", "force_cap", "self_collisions")}  # fmt: skip
+        mean = {key: sum(each[key] for each in done) / len(done) for key in _COLUMNS}
         fell = sum(not each["success"] for each in done)
-        found.append([
-            f"mean of {len(done)}", f"{mean['reward']:.3f}", f"{mean['plausibility']:.3f}", f"{fell} fell", _percent(mean["wrench_used"]),
-            _percent(mean["force_cap"]), f"{mean['self_collisions']:.1f}",
-        ])  # fmt: skip
+        found.append([f"mean of {len(done)}", *_numbers(mean, f"{fell} fell")])
     return found
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+def _numbers(values: dict, fall: str) -> list[str]:
+    reward, plausibility, used, cap, collisions = (values[key] for key in _COLUMNS)
+    return [
+        f"{reward:.3f}",
+        f"{plausibility:.3f}",
+        fall,
+        f"{100 * used:.0f} %",
+        f"{100 * cap:.0f} %",
+        f"{collisions:.1f}",
+    ]

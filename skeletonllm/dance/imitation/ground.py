@@ -1,0 +1,36 @@
+"""Whether a reference agrees with the floor where the simulated body stands on it.
+
+The four terms see floating and gliding only through the places of joints, where an untrained body's own drift is as
+large. So this term asks the reference itself: a foot that carries the simulated body must be on the floor and stand
+still. Feet that carry nothing, as in a jump, may be anywhere.
+"""
+
+from itertools import product
+
+import numpy as np
+
+from skeletonllm.dance.body import Body
+from skeletonllm.dance.motion import Motion
+
+HEIGHT, SPEED = 0.05, 0.3
+"""Metres off the floor, and metres per second along it, at which a foot that carries all the weight makes the term
+1 / e."""
+
+
+def ground_term(reference: Motion, feet: np.ndarray, body: Body) -> np.ndarray:
+    """(T - 1,) from 0 to 1, of the frames after the first.
+
+    Args:
+        reference: T frames, the floor at z = 0.
+        feet: (T - 1, 4) on how much of its weight the simulated body stands, of ``physics.FEET``.
+    """
+    joints, frames = (part.astype(np.float64) for part in reference.pose(body))
+    corners = np.array(list(product((-1, 1), repeat=3)))
+    local = body.boxes.centres[:, None] + body.boxes.half_sizes[:, None] * corners
+    which = body.boxes.joints
+    places = joints[:, which, None] + (frames[:, which, None] @ local[..., None])[..., 0]
+    heights = places[1:, ..., 2].min(-1)
+    # A foot that rolls or turns has a corner that rests.
+    slid = np.linalg.norm(np.diff(places, axis=0)[..., :2], axis=-1).min(-1) * reference.fps
+    carried = feet / np.maximum(1.0, feet.sum(-1, keepdims=True))
+    return np.exp(-(carried * (np.square(heights / HEIGHT) + np.square(slid / SPEED))).sum(-1))
