@@ -1,5 +1,6 @@
 """Sound files in and out: mono float32 samples, and errors that name the file."""
 
+import re
 import wave
 from pathlib import Path
 
@@ -7,7 +8,22 @@ import numpy as np
 
 from skeletonllm.rendering.video import replacing
 
+SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
 _FULL_SCALE = 32768
+# Names of AIST++ such as gBR_sBM_cAll_d04_mBR0_ch01: the music is mBR0.
+_AIST_MUSIC = re.compile(r"(?:^|_)(m[A-Z]{2}[0-9])(?:_|$)")
+
+
+def find_song(dance: str, folder: Path) -> Path | None:
+    """The song of a dance in a folder: NAME.wav, .flac, .ogg or .mp3, or for AIST++ that of the music in the name.
+
+    Args:
+        dance: the dance's file; ``FILE#NAME`` is looked up as FILE.
+        folder: of the songs.
+    """
+    stem = Path(dance.partition("#")[0]).stem
+    songs = (folder / f"{name}{suffix}" for name in (stem, *_AIST_MUSIC.findall(stem)[:1]) for suffix in SOUNDS)
+    return next((song for song in songs if song.is_file()), None)
 
 
 def read_audio(path: str | Path) -> tuple[np.ndarray, int]:

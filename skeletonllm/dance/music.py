@@ -124,7 +124,9 @@ def music_features(
     if found is None:
         if samples is None:
             samples, rate = read_audio(music)
-        found = _analyse(samples, rate, fps)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="librosa")  # of short and silent music, which the notes tell
+            found = _analyse(samples, rate, fps)
         if kept:
             save_cached(kept, *found)
     values, beats, notes = found

@@ -172,7 +172,9 @@ def write_mp4(
     height, width, _ = first.shape
     size = (width + width % 2, height + height % 2)
     with replacing(path) as unfinished:
-        writer = imageio_ffmpeg.write_frames(str(unfinished), size, fps=fps, quality=8, macro_block_size=1, **sound)
+        writer = imageio_ffmpeg.write_frames(
+            str(unfinished), size, fps=fps, quality=8, macro_block_size=1, ffmpeg_log_level="error", **sound
+        )
         writer.send(None)
         count = 0
         try:

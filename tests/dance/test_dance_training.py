@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skeletonllm.dance.audio import write_wav
+from skeletonllm.dance.audio import find_song, write_wav
 from skeletonllm.dance.body import default_body
 from skeletonllm.dance.codecs import bvh
 from skeletonllm.dance.denoiser import Denoiser
@@ -15,7 +15,7 @@ from skeletonllm.dance.motion import FRAMES
 from skeletonllm.dance.music import beat_phase, music_features
 from skeletonllm.dance.normalizer import Normalizer
 from skeletonllm.dance.synthesis import make_dance, make_song
-from skeletonllm.dance.training.pieces import Clips, Piece, find_song, load_pieces
+from skeletonllm.dance.training.pieces import Clips, Piece, load_pieces
 from skeletonllm.dance.training.recipe import DanceData, load_dance_recipe, shipped_dance_recipes
 from skeletonllm.dance.training.run import train
 from skeletonllm.dance.training.trainer import DanceTrainer, Learner, learnt_by, mean_of

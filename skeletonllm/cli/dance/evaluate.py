@@ -23,7 +23,6 @@ _FORMS = ("raw", "post_processed")
 # Metrics of one table, and letters of a line of their names there and among the means: all fit into eighty columns.
 _COLUMNS, _NAME, _MEAN = 3, 14, 26
 _BETTER = {"lower": " ↓", "higher": " ↑", "neither": ""}
-_SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
 
 
 def evaluate(
@@ -128,20 +127,18 @@ def read_dances(inputs: list[Path], body: "Body") -> tuple[list["Motion"], int]:
 
 
 def find_beats(motion: "Motion", music: Path) -> "np.ndarray | None":
-    """The beats, in seconds, of the song of a dance: the file, or the one in the folder that is called as the dance is.
+    """The beats, in seconds, of the song of a dance: the file, or the one in the folder that ``find_song`` finds.
 
     None, and a line on stderr, where the folder has no such file.
     """
+    from skeletonllm.dance.audio import SOUNDS, find_song
     from skeletonllm.dance.music import music_features
 
-    if not music.is_dir():
-        return music_features(music).beat_times
-    name = Path(motion.source.partition("#")[0]).stem
-    songs = [music / f"{name}{suffix}" for suffix in _SOUNDS]
-    for song in songs:
-        if song.exists():
-            return music_features(song).beat_times
-    print(f"skeletonllm: {motion.source}: no music, expected {songs[0]} or {', '.join(_SOUNDS[1:])}", file=sys.stderr)
+    song = find_song(motion.source, music) if music.is_dir() else music
+    if song is not None:
+        return music_features(song).beat_times
+    expected = music / Path(motion.source.partition("#")[0]).with_suffix(SOUNDS[0]).name
+    print(f"skeletonllm: {motion.source}: no music, expected {expected} or {', '.join(SOUNDS[1:])}", file=sys.stderr)
     return None
 
 

@@ -158,7 +158,6 @@ def listen(
         raise ValueError(f"{music}: {whole / rate:.2f} s of sound, expected at least {SHORTEST:g} s to dance to")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MusicWarning)  # said below, in a line each
-        warnings.filterwarnings("ignore", module="librosa")  # of short and silent music, which is said, too
         heard = replace(music_features((samples, rate), fps), source=music)
     for note in heard.notes:
         print(f"skeletonllm: {music}: {note}", file=sys.stderr)

@@ -1,6 +1,5 @@
 """What the generator learns from: dances with their music, and the clips of five seconds that are cut from them."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from skeletonllm.dance.audio import SOUNDS, find_song
 from skeletonllm.dance.body import Body, default_body
 from skeletonllm.dance.codecs import read_motion
 from skeletonllm.dance.motion import FPS, FRAMES, Motion
@@ -20,10 +20,6 @@ from skeletonllm.dance.training.recipe import DanceData
 from skeletonllm.data.seeds import mixed_seed
 from skeletonllm.data.walk import visible_files
 from skeletonllm.skeleton.formats import is_companion
-
-SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
-# Names of AIST++ such as gBR_sBM_cAll_d04_mBR0_ch01: the music is mBR0.
-_AIST_MUSIC = re.compile(r"(?:^|_)(m[A-Z]{2}[0-9])(?:_|$)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,19 +48,6 @@ def load_pieces(
         where = data.root or "embedded dances"
         raise ValueError(f"{where}: the longest dance with music lasts {longest:.1f} s, expected {FRAMES / FPS:g}")
     return pieces
-
-
-def find_song(dance: str, folder: Path) -> Path | None:
-    """The song of a dance in a folder: NAME.wav, .flac, .ogg or .mp3, or for AIST++ that of the music in the name.
-
-    Args:
-        dance: the dance's file; ``FILE#NAME`` is looked up as FILE.
-        folder: of the songs.
-    """
-    stem = Path(dance.partition("#")[0]).stem
-    names = [stem, *_AIST_MUSIC.findall(stem)[:1]]
-    songs = (folder / f"{name}{suffix}" for name in names for suffix in SOUNDS)
-    return next((song for song in songs if song.is_file()), None)
 
 
 def _embedded(data: DanceData, body: Body, phase: bool) -> Iterator[Piece]:
