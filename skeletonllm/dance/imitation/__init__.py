@@ -1,6 +1,7 @@
 """Judging motions by how well a simulated body can imitate them."""
 
-from skeletonllm.dance.imitation.evaluator import HEAD_HEIGHT, LOWEST, JudgeWarning, judge
+from skeletonllm.dance.imitation.evaluator import JudgeWarning, judge
+from skeletonllm.dance.imitation.fall import HEAD_HEIGHT, LOWEST
 from skeletonllm.dance.imitation.judgement import Judgement
 from skeletonllm.dance.imitation.projection import project
 from skeletonllm.dance.imitation.terms import TERMS, tracking_terms

@@ -9,6 +9,7 @@ import torch
 
 from skeletonllm.dance.body import Body, default_body, forward_kinematics, qpos_to_pose
 from skeletonllm.dance.body.hinges import QPOS_SIZE
+from skeletonllm.dance.imitation.fall import has_fallen
 from skeletonllm.dance.imitation.ground import ground_term
 from skeletonllm.dance.imitation.judgement import Judgement
 from skeletonllm.dance.imitation.terms import tracking_terms, weighted
@@ -23,11 +24,8 @@ from skeletonllm.dance.physics import (
     simulate,
 )
 
-HEAD_HEIGHT, LOWEST = 0.3, -0.5
-"""Metres. A body has fallen when its head is below the first, or any joint but the ankles below the second."""
 # Metres per second: nobody's pelvis goes faster, and what does says nothing of a body.
 _FASTEST = 30.0
-_ANKLES = ("left_ankle", "right_ankle")
 PHYSICS = Physics()
 
 
@@ -145,7 +143,5 @@ def _simulated(reference: Reference, trajectory: Trajectory) -> Motion:
 
 def _fall(simulated: Motion, body: Body) -> int | None:
     """The first frame in which the body has fallen."""
-    heights = forward_kinematics(body, simulated.root, simulated.rotations)[0][..., 2]
-    others = [joint for joint, name in enumerate(body.names) if name not in _ANKLES]
-    fallen = (heights[:, body.index("head")] < HEAD_HEIGHT) | (heights[:, others] < LOWEST).any(-1)
+    fallen = has_fallen(forward_kinematics(body, simulated.root, simulated.rotations)[0])
     return max(1, int(fallen.argmax())) if fallen.any() else None

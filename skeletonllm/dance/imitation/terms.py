@@ -34,6 +34,22 @@ turn, rad/s; of the places of joints in the world, metres; and of the angle betw
 to the world, radians."""
 
 
+class Moving(NamedTuple):
+    """Bodies that move, N of them or one in N frames, float64.
+
+    Args:
+        rotations: (N, 24, 3, 3) of the joints relative to their parents.
+        speeds: (N, 23, 3) at which all but the pelvis have turned since the frame before, rad/s.
+        joints: (N, 24, 3) metres.
+        frames: (N, 24, 3, 3) rotations of the joints relative to the world.
+    """
+
+    rotations: np.ndarray
+    speeds: np.ndarray
+    joints: np.ndarray
+    frames: np.ndarray
+
+
 def tracking_terms(reference: Motion, simulated: Motion, body: Body) -> dict[str, np.ndarray]:
     """Each of ``TERMS`` from 0 to 1, (T - 1,), of the frames after the first.
 
@@ -41,20 +57,28 @@ def tracking_terms(reference: Motion, simulated: Motion, body: Body) -> dict[str
         reference: T frames.
         simulated: what became of it, T frames that begin with the same.
     """
-    wanted, found = (motion.rotations.astype(np.float64) for motion in (reference, simulated))
-    joints, frames = zip(*(motion.pose(body) for motion in (reference, simulated)), strict=True)
-    speeds = [turning_speeds(rotations[:, 1:], reference.fps) for rotations in (wanted, found)]
-    between = np.swapaxes(frames[0], -1, -2).astype(np.float64) @ frames[1]
+    moving = []
+    for motion in (reference, simulated):
+        rotations = motion.rotations.astype(np.float64)
+        joints, frames = (values[1:].astype(np.float64) for values in motion.pose(body))
+        moving.append(Moving(rotations[1:], turning_speeds(rotations[:, 1:], reference.fps), joints, frames))
+    return terms_between(*moving)
+
+
+def terms_between(wanted: Moving, found: Moving) -> dict[str, np.ndarray]:
+    """Each of ``TERMS`` from 0 to 1, (N,)."""
+    between = np.swapaxes(wanted.frames, -1, -2) @ found.frames
     # The trace of a rotation is 1 + 2 cos(angle).
     cosine = np.clip((np.trace(between, axis1=-2, axis2=-1) - 1) / 2, -1.0, 1.0)
     errors = {
-        "rotation": np.square(matrix_to_rotation_6d(found[:, 1:]) - matrix_to_rotation_6d(wanted[:, 1:]))[1:],
-        "velocity": np.square(speeds[1] - speeds[0]),
-        "position": np.square(joints[1].astype(np.float64) - joints[0])[1:],
-        "orientation": np.square(np.arccos(cosine))[1:],
+        "rotation": matrix_to_rotation_6d(found.rotations[:, 1:]) - matrix_to_rotation_6d(wanted.rotations[:, 1:]),
+        "velocity": found.speeds - wanted.speeds,
+        "position": found.joints - wanted.joints,
+        "orientation": np.arccos(cosine),
     }
     return {
-        name: np.exp(-term.scale * errors[name].reshape(len(errors[name]), -1).mean(-1)) for name, term in TERMS.items()
+        name: np.exp(-term.scale * np.square(errors[name]).reshape(len(errors[name]), -1).mean(-1))
+        for name, term in TERMS.items()
     }
 
 

@@ -65,7 +65,7 @@ def simulate(
         states, sensors = BACKENDS[backend](models, starts, controls, threads)
         for place, number in enumerate(batch):
             steps = len(references[number].control)
-            found[number] = _trajectory(states[place, :steps], sensors[place, :steps])
+            found[number] = trajectory_of(states[place, :steps], sensors[place, :steps])
     return found
 
 
@@ -82,8 +82,14 @@ def _batches(references: Sequence[Reference]) -> Iterator[list[int]]:
         yield batch
 
 
-def _trajectory(states: np.ndarray, sensors: np.ndarray) -> Trajectory:
-    bad = ~(np.abs(states) < _LOST).all(-1)
+def is_lost(states: np.ndarray) -> np.ndarray:
+    """(...) whether bodies in these states (..., 151) are nowhere any more."""
+    return ~(np.abs(states) < _LOST).all(-1)
+
+
+def trajectory_of(states: np.ndarray, sensors: np.ndarray) -> Trajectory:
+    """What a simulator tells of one body, states (S, 151) and sensors (S, N) of S = 4 (T - 1) steps, frame by frame."""
+    bad = is_lost(states)
     lost = int(bad.argmax()) // SUBSTEPS if bad.any() else None
     framed = sensors.reshape(-1, SUBSTEPS, sensors.shape[-1]).astype(np.float64)
     states = states[SUBSTEPS - 1 :: SUBSTEPS].copy()
