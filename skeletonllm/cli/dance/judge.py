@@ -39,6 +39,9 @@ def judge(
     self_collision: Annotated[
         bool, typer.Option("--self-collision/--no-self-collision", help="Whether limbs stop each other.")
     ] = True,
+    align: Annotated[
+        bool, typer.Option("--align/--no-align", help="Put the first frame on the floor; else the floor is at z = 0.")
+    ] = True,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; default: all.")] = None,
     backend: Annotated[str, typer.Option(help="Simulator.")] = "mujoco",
 ) -> None:
@@ -67,7 +70,9 @@ def judge(
         # What is wrong with a motion stands in the table.
         warnings.simplefilter("ignore", JudgeWarning)
         for start in range(0, len(motions), _AT_ONCE):
-            judged = judge_motions(motions[start : start + _AT_ONCE], physics=physics, threads=threads, backend=backend)
+            judged = judge_motions(
+                motions[start : start + _AT_ONCE], physics=physics, align=align, threads=threads, backend=backend
+            )
             for name, judgement in zip(names[start:], judged, strict=False):
                 summaries.append(judgement.summary() | (over_time(judgement) if output else {}))
                 if plots is not None:

@@ -38,6 +38,7 @@ def judge(
     bodies: Body | Sequence[Body] | None = None,
     *,
     physics: Physics = PHYSICS,
+    align: bool = True,
     threads: int | None = None,
     backend: str = "mujoco",
 ) -> list[Judgement]:
@@ -54,6 +55,8 @@ def judge(
         motions: dances, or their vectors (T, 151), as a generator makes them.
         bodies: who dances, or one for each. Default: the average body.
         physics: what holds in the simulated world.
+        align: whether the first frame is put on the floor. Otherwise the floor is at z = 0, as motions have it, and one
+            that floats from the start is judged so.
         threads: of the processor. Default: all that this process has.
         backend: a name of ``physics.BACKENDS``.
 
@@ -70,7 +73,7 @@ def judge(
     for number, (motion, body) in enumerate(zip(motions, bodies, strict=True)):
         source = getattr(motion, "source", "") or f"motion {number}"
         try:
-            references[number] = _prepared(motion, body, physics, source)
+            references[number] = _prepared(motion, body, physics, align, source)
         except ValueError as error:
             found[number] = Judgement.refused(source, str(error))
     trajectories = simulate(list(references.values()), physics, threads=threads, backend=backend)
@@ -82,7 +85,9 @@ def judge(
     return found
 
 
-def _prepared(motion: Motion | np.ndarray | torch.Tensor, body: Body, physics: Physics, source: str) -> Reference:
+def _prepared(
+    motion: Motion | np.ndarray | torch.Tensor, body: Body, physics: Physics, align: bool, source: str
+) -> Reference:
     if not isinstance(motion, Motion):
         if not len(motion):
             raise ValueError("no frames, expected two at least to move")
@@ -94,8 +99,9 @@ def _prepared(motion: Motion | np.ndarray | torch.Tensor, body: Body, physics: P
     if not fastest <= _FASTEST:
         raise ValueError(f"the pelvis moves by {fastest:.3g} m/s, expected {_FASTEST:g} at most")
     build_model(body, physics)
-    # Only the first frame decides where the floor is.
-    return make_reference(motion.lifted(-float(motion.slice(0, 1).lowest(body)[0])), body)
+    if align:
+        motion = motion.lifted(-float(motion.slice(0, 1).lowest(body)[0]))
+    return make_reference(motion, body)
 
 
 def _judged(reference: Reference, trajectory: Trajectory, physics: Physics) -> Judgement:

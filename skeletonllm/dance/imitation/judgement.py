@@ -23,7 +23,7 @@ class Judgement:
         caps: the largest force and torque allowed along each axis, in the same shares.
         feet: (T - 1, 4) on how much of the body's weight each of ``physics.FEET`` stood.
         self_collisions: (T - 1,) places where limbs pressed on each other.
-        reference: what was followed: the motion at 30 frames per second, fingers held, its first frame on the floor.
+        reference: what was followed: the motion at 30 frames per second, fingers held, moved to the floor.
         simulated: what became of it, T frames; after a fall it lies. None if there is no such thing.
         problem: why nothing could be simulated, or what went wrong; empty where all is well.
     """

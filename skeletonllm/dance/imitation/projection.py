@@ -13,6 +13,7 @@ def project(
     bodies: Body | Sequence[Body] | None = None,
     *,
     physics: Physics = PHYSICS,
+    align: bool = True,
     threads: int | None = None,
     backend: str = "mujoco",
 ) -> list[Motion]:
@@ -20,7 +21,7 @@ def project(
     press on the floor. Where the body falls it lies from then on; a motion that cannot be simulated stays as it is.
     Arguments as for ``judge``.
     """
-    judged = judge(motions, bodies, physics=physics, threads=threads, backend=backend)
+    judged = judge(motions, bodies, physics=physics, align=align, threads=threads, backend=backend)
     return [
         motion if judgement.simulated is None else judgement.simulated.replace(
             notes=(*motion.notes, "simulated by a body that imitates the motion")
