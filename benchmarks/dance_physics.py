@@ -89,7 +89,7 @@ def rates(name: str, seconds: tuple[float, float], motions: int, steps: int) -> 
             "motions_per_wall_s": motions / wall}  # fmt: skip
 
 
-def recordings(folders: list[Path], seconds: float) -> dict:
+def recordings(folders: list[Path], seconds: float, align: bool) -> dict:
     """Summaries of all motions, as they are and spoilt, and how often the spoilt is judged lower."""
     motions = []
     for job in (job for folder in folders for job in find_jobs(folder, None)):
@@ -103,10 +103,10 @@ def recordings(folders: list[Path], seconds: float) -> dict:
             motions.append(motion.slice(0, round(seconds * motion.fps)).replace(source=name))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        clean = judge(motions, BODY, align=False)
+        clean = judge(motions, BODY, align=align)
         found = {"motions": [judgement.summary() for judgement in clean], "spoilt": {}}
         for name in SPOILT:
-            spoilt = judge([ARTEFACTS[name](motion, BODY) for motion in motions], BODY, align=False)
+            spoilt = judge([ARTEFACTS[name](motion, BODY) for motion in motions], BODY, align=align)
             found["spoilt"][name] = {
                 "motions": [judgement.summary() for judgement in spoilt],
                 "success": float(np.mean([judgement.success for judgement in spoilt])),
@@ -133,6 +133,7 @@ def main() -> None:
     of_recordings = commands.add_parser("recordings")
     of_recordings.add_argument("folders", type=Path, nargs="+")
     of_recordings.add_argument("--seconds", type=float, default=10.0, help="of each motion, from its start")
+    of_recordings.add_argument("--align", action="store_true", help="put each first frame on the floor")
     for command in (of_speed, of_recordings):
         command.add_argument("-o", "--output", type=Path)
     arguments = parser.parse_args()
@@ -144,7 +145,7 @@ def main() -> None:
                   f" {row['motions_per_wall_s']:.1f} |")  # fmt: skip
         print(f"preparing a motion: {1000 * found['preparing_s_per_motion']:.1f} ms")
     else:
-        found = recordings(arguments.folders, arguments.seconds)
+        found = recordings(arguments.folders, arguments.seconds, arguments.align)
         print("| motion | reward | plausibility | fell, s | help | of |\n|---|---|---|---|---|---|")
         for each in found["motions"]:
             fall = "–" if each["fall_time"] is None else f"{each['fall_time']:.1f}"

@@ -1,19 +1,20 @@
-"""Whether a reference agrees with the floor where the simulated body stands on it.
+"""Whether a reference agrees with the floor.
 
 The four terms see floating and gliding only through the places of joints, where an untrained body's own drift is as
-large. So this term asks the reference itself: a foot that carries the simulated body must be on the floor and stand
-still. Feet that carry nothing, as in a jump, may be anywhere.
+large; and a body whose feet are told to stay off the floor stumbles less. So this term asks the reference itself: its
+lowest point is on the floor unless it falls freely, and a foot that carries the simulated body stands still.
 """
 
 from itertools import product
 
 import numpy as np
 
-from skeletonllm.dance.body import Body
+from skeletonllm.dance.body import Body, centre_of_mass, lowest_points
+from skeletonllm.dance.metrics.ground import above_floor
 from skeletonllm.dance.motion import Motion
 
 HEIGHT, SPEED = 0.1, 0.6
-"""Metres off the floor, and metres per second along it, at which a foot that carries all the weight makes the term
+"""Metres off the floor, and metres per second along it of a foot that carries all the weight, at which the term is
 1 / e: more than real recordings are off on another body."""
 
 
@@ -25,12 +26,13 @@ def ground_term(reference: Motion, feet: np.ndarray, body: Body) -> np.ndarray:
         feet: (T - 1, 4) on how much of its weight the simulated body stands, of ``physics.FEET``.
     """
     joints, frames = (part.astype(np.float64) for part in reference.pose(body))
+    lowest = lowest_points(body, joints, frames)
+    off = above_floor(lowest, centre_of_mass(body, joints, frames)[:, 2], reference.fps) + np.maximum(-lowest, 0)
     corners = np.array(list(product((-1, 1), repeat=3)))
     local = body.boxes.centres[:, None] + body.boxes.half_sizes[:, None] * corners
     which = body.boxes.joints
     places = joints[:, which, None] + (frames[:, which, None] @ local[..., None])[..., 0]
-    heights = places[1:, ..., 2].min(-1)
     # A foot that rolls or turns has a corner that rests.
     slid = np.linalg.norm(np.diff(places, axis=0)[..., :2], axis=-1).min(-1) * reference.fps
     carried = feet / np.maximum(1.0, feet.sum(-1, keepdims=True))
-    return np.exp(-(carried * (np.square(heights / HEIGHT) + np.square(slid / SPEED))).sum(-1))
+    return np.exp(-np.square(off[1:] / HEIGHT) - (carried * np.square(slid / SPEED)).sum(-1))

@@ -46,14 +46,19 @@ def floating(performance: Performance, legacy: bool = False) -> float:
         height = performance.joints[..., 2].min(1)
         above = height - height.mean()
         return float((above * (above > _FREE)).mean()) * _MILLIMETRES
-    above = np.maximum(performance.lowest, 0)
-    times = np.arange(len(above)) / performance.fps
-    centre = performance.mass_centre[:, 2]
-    for start, stop in runs(performance.lowest > _AIRBORNE):
+    return float(above_floor(performance.lowest, performance.mass_centre[:, 2], performance.fps).mean()) * _MILLIMETRES
+
+
+def above_floor(lowest: np.ndarray, centre: np.ndarray, fps: float) -> np.ndarray:
+    """(T,) metres that a body floats, from the heights (T,) of its lowest point and its centre of mass; flights as for
+    ``foot_ground_distance``."""
+    above = np.maximum(lowest, 0)
+    times = np.arange(len(above)) / fps
+    for start, stop in runs(lowest > _AIRBORNE):
         # With the frames before and after: whatever flies must have come off the floor.
         around = slice(max(0, start - 1), stop + 1)
         fallen = centre[around] + GRAVITY / 2 * times[around] ** 2
         line = np.polynomial.Polynomial.fit(times[around], fallen, min(1, len(fallen) - 1))
         off = centre[start:stop] + GRAVITY / 2 * times[start:stop] ** 2 - line(times[start:stop])
         above[start:stop] = np.minimum(above[start:stop], max(np.sqrt(np.square(off).mean()) - _SLACK, 0))
-    return float(above.mean()) * _MILLIMETRES
+    return above
