@@ -1,8 +1,9 @@
-"""The judge of level 0, which needs no training: servos pull every joint towards the reference, and a bounded wrench
-keeps the pelvis near its own."""
+"""The judge. Level 0 needs no training: servos pull every joint towards the reference, and a bounded wrench keeps the
+pelvis near its own. At level 1 a trained policy corrects what the servos are told."""
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from skeletonllm.dance.body.hinges import QPOS_SIZE
 from skeletonllm.dance.imitation.fall import has_fallen
 from skeletonllm.dance.imitation.ground import ground_term
 from skeletonllm.dance.imitation.judgement import Judgement
+from skeletonllm.dance.imitation.policy import Policy, steer
 from skeletonllm.dance.imitation.terms import tracking_terms, weighted
 from skeletonllm.dance.motion import FPS, Motion, resample
 from skeletonllm.dance.physics import (
@@ -39,6 +41,7 @@ def judge(
     *,
     physics: Physics = PHYSICS,
     align: bool = True,
+    policy: Policy | None = None,
     threads: int | None = None,
     backend: str = "mujoco",
 ) -> list[Judgement]:
@@ -57,6 +60,7 @@ def judge(
         physics: what holds in the simulated world.
         align: whether the first frame is put on the floor. Otherwise the floor is at z = 0, as motions have it, and one
             that floats from the start is judged so.
+        policy: who steers the body. Default: nobody, level 0.
         threads: of the processor. Default: all that this process has.
         backend: a name of ``physics.BACKENDS``.
 
@@ -73,10 +77,11 @@ def judge(
     for number, (motion, body) in enumerate(zip(motions, bodies, strict=True)):
         source = getattr(motion, "source", "") or f"motion {number}"
         try:
-            references[number] = _prepared(motion, body, physics, align, source)
+            references[number] = prepare(motion, body, physics, align=align, source=source)
         except ValueError as error:
             found[number] = Judgement.refused(source, str(error))
-    trajectories = simulate(list(references.values()), physics, threads=threads, backend=backend)
+    follow = simulate if policy is None else partial(steer, policy)
+    trajectories = follow(list(references.values()), physics, threads=threads, backend=backend)
     for (number, reference), trajectory in zip(references.items(), trajectories, strict=True):
         found[number] = _judged(reference, trajectory, physics)
     for judgement in found:
@@ -85,9 +90,19 @@ def judge(
     return found
 
 
-def _prepared(
-    motion: Motion | np.ndarray | torch.Tensor, body: Body, physics: Physics, align: bool, source: str
+def prepare(
+    motion: Motion | np.ndarray | torch.Tensor,
+    body: Body,
+    physics: Physics = PHYSICS,
+    *,
+    align: bool = True,
+    source: str = "",
 ) -> Reference:
+    """What a body is to follow, of a motion at any frame rate or of its vectors. Arguments as for ``judge``.
+
+    Raises:
+        ValueError: what cannot be simulated.
+    """
     if not isinstance(motion, Motion):
         if not len(motion):
             raise ValueError("no frames, expected two at least to move")
