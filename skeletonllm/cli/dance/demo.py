@@ -14,6 +14,8 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for model, dances and results.")] = Path(
         "demo_dance"
     ),
+    songs: Annotated[int, typer.Option(min=2, help="How many songs to dance to.")] = SONGS,
+    seconds: Annotated[float, typer.Option(min=5, help="Of each.")] = SECONDS,
     changes: Annotated[
         list[str] | None, typer.Option("--change", help="To the recipe tiny, such as optimization.steps=100.")
     ] = None,
@@ -38,9 +40,11 @@ def demo(
 
     begin = time.monotonic()
     print("1/4  training on songs and dances that are made by rule")
-    generator = Generator.load(train(load_dance_recipe("tiny", changes or []), output / "run", resume=True))
-    print(f"2/4  dancing {SECONDS:g} s to each of {SONGS} songs of tempi and keys that it never heard")
-    pairs = list(embedded_pairs(SONGS, 0, SECONDS, split="test"))
+    generator = Generator.load(
+        train(load_dance_recipe("tiny", changes or []), output / "run", resume=(output / "run").exists())
+    )
+    print(f"2/4  dancing {seconds:g} s to each of {songs} songs of tempi and keys that it never heard")
+    pairs = list(embedded_pairs(songs, 0, seconds, split="test"))
     heard = [music_features((pair.song.samples, pair.song.rate)) for pair in pairs]
     dances = [generator.dance(music, seed=0)[0] for music in tqdm(heard, unit="dance", disable=None)]
     print("3/4  measuring")
@@ -65,16 +69,15 @@ def demo(
 
 def matching_rows(matched: dict[str, dict]) -> list[list[str]]:
     """A table of beat alignment with the dances' own music and with other music."""
-    rows = [["beat alignment, 95 % interval over dances", "own music", "other music", "difference"]]
+    rows = [["beat alignment", "own music", "other music", "difference"]]
     for who, found in matched.items():
         for name, values in found.items():
             over = name.removeprefix("beat_alignment_")
-            rows.append(
-                [f"{who}, over beats of the {over}", *(_cell(values[what]) for what in ("own", "other", "difference"))]
-            )
+            cells = (_cell(values[what]) for what in ("own", "other", "difference"))
+            rows.append([f"{who}, {over}", *cells])
     return rows
 
 
 def _cell(found: dict) -> str:
     low, high = found["interval_95"]
-    return f"{found['value']:.2f} ({low:.2f} to {high:.2f})"
+    return f"{found['value']:.2f} [{low:.2f}, {high:.2f}]"
