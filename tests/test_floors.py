@@ -36,6 +36,8 @@ ROOMS = {
     "mujoco": ("skeletonllm.dance",),
     "librosa": ("skeletonllm.dance",),
     "soundfile": ("skeletonllm.dance",),
+    "gymnasium": ("skeletonllm.dance",),
+    "stable_baselines3": ("skeletonllm.dance",),
 }
 # Next to a torch that is not its exact pair it breaks `import transformers`.
 NOWHERE = {"torchvision"}

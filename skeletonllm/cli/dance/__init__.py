@@ -10,6 +10,7 @@ COMMANDS = {
     "generate": "skeletonllm.cli.dance.generate",
     "evaluate": "skeletonllm.cli.dance.evaluate",
     "judge": "skeletonllm.cli.dance.judge",
+    "imitate": "skeletonllm.cli.dance.imitate",
 }
 
 app = typer.Typer(help="Dances: learn, make and measure them.", no_args_is_help=True)

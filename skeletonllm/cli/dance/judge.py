@@ -33,9 +33,17 @@ def judge(
     videos: Annotated[
         Path | None, typer.Option(help="Folder for a video of each: reference beside simulation, overlaps in red.")
     ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Folder of a policy that steers the body (dance imitate). Default: nobody.")
+    ] = None,
     force: Annotated[
-        float, typer.Option(min=0, help="Largest help along each axis of the pelvis, as a share of weight.")
-    ] = 0.3,
+        float | None,
+        typer.Option(
+            min=0,
+            help="Largest help along each axis of the pelvis, as a share of weight. Default: 0.3; of "
+            "a policy, that of its training.",
+        ),
+    ] = None,  # fmt: skip
     self_collision: Annotated[
         bool, typer.Option("--self-collision/--no-self-collision", help="Whether limbs stop each other.")
     ] = True,
@@ -46,6 +54,7 @@ def judge(
     backend: Annotated[str, typer.Option(help="Simulator.")] = "mujoco",
 ) -> None:
     """Let a simulated body imitate motions, and say how well it can: 1 is perfect, 0 after a fall."""
+    import dataclasses
     import json
     import warnings
 
@@ -54,13 +63,19 @@ def judge(
     from skeletonllm.dance.body import default_body
     from skeletonllm.dance.imitation import JudgeWarning
     from skeletonllm.dance.imitation import judge as judge_motions
+    from skeletonllm.dance.imitation.policy import Policy
     from skeletonllm.dance.imitation.show import film_judgement, plot_judgement
     from skeletonllm.dance.physics import Physics
     from skeletonllm.evaluation.provenance import provenance
     from skeletonllm.rendering.video import replacing, why_no_mp4
 
-    standard = Physics()
-    physics = Physics(self_collision, force, standard.torque_share * force / standard.force_share)
+    steering, physics = None, Physics()
+    if policy is not None:
+        steering = Policy.load(policy)
+        physics = steering.physics
+    if force is not None:
+        physics = Physics.with_force(force)
+    physics = dataclasses.replace(physics, self_collision=self_collision)
     suffix = ".gif" if why_no_mp4() else ".mp4"
     motions, failed = read_motions(inputs)
     if not motions:
@@ -71,7 +86,12 @@ def judge(
         warnings.simplefilter("ignore", JudgeWarning)
         for start in range(0, len(motions), _AT_ONCE):
             judged = judge_motions(
-                motions[start : start + _AT_ONCE], physics=physics, align=align, threads=threads, backend=backend
+                motions[start : start + _AT_ONCE],
+                physics=physics,
+                align=align,
+                policy=steering,
+                threads=threads,
+                backend=backend,
             )
             for name, judgement in zip(names[start:], judged, strict=False):
                 summaries.append(judgement.summary() | (over_time(judgement) if output else {}))
@@ -86,7 +106,8 @@ def judge(
         print(f"skeletonllm: {summary['source']}: {summary['problem']}", file=sys.stderr)
     if output is not None:
         world = {"self_collision": physics.self_collision, "force_share": physics.force_share,
-                 "torque_share": physics.torque_share, "backend": backend}  # fmt: skip
+                 "torque_share": physics.torque_share, "backend": backend,
+                 "policy": None if policy is None else str(policy)}  # fmt: skip
         with replacing(output) as unfinished:
             unfinished.write_text(
                 json.dumps({"physics": world, "motions": summaries, **provenance()}), encoding="utf-8"

@@ -139,7 +139,7 @@ def _judged(reference: Reference, trajectory: Trajectory, physics: Physics) -> J
         motion.source,
         terms,
         rewards,
-        ground_term(motion, feet, body),
+        ground_term(motion, body),
         fall,
         wrench[:, 0],
         wrench[:, 1],

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from skeletonllm.dance.body import Body
 from skeletonllm.dance.imitation.evaluator import PHYSICS, judge
+from skeletonllm.dance.imitation.policy import Policy
 from skeletonllm.dance.motion import Motion
 from skeletonllm.dance.physics import Physics
 
@@ -14,6 +15,7 @@ def project(
     *,
     physics: Physics = PHYSICS,
     align: bool = True,
+    policy: Policy | None = None,
     threads: int | None = None,
     backend: str = "mujoco",
 ) -> list[Motion]:
@@ -21,7 +23,7 @@ def project(
     press on the floor. Where the body falls it lies from then on; a motion that cannot be simulated stays as it is.
     Arguments as for ``judge``.
     """
-    judged = judge(motions, bodies, physics=physics, align=align, threads=threads, backend=backend)
+    judged = judge(motions, bodies, physics=physics, align=align, policy=policy, threads=threads, backend=backend)
     return [
         motion if judgement.simulated is None else judgement.simulated.replace(
             notes=(*motion.notes, "simulated by a body that imitates the motion")

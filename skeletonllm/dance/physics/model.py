@@ -62,6 +62,11 @@ class Physics:
             if not (np.isfinite(share) and share >= 0):
                 raise ValueError(f"{name} is {share}, expected zero or more")
 
+    @classmethod
+    def with_force(cls, share: float) -> "Physics":
+        """The standard world with more or less help, force and torque alike."""
+        return cls(force_share=share, torque_share=cls.torque_share * share / cls.force_share)
+
     def caps(self, body: Body) -> np.ndarray:
         """(6,) newtons and newton metres: the bounds of ``WRENCH``."""
         weight = body.mass * GRAVITY

@@ -1,0 +1,50 @@
+"""skeletonllm dance imitate: train a policy that steers the simulated body of the judge."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def imitate(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IN... [KEY=VALUE...]",
+            help="Motions in any format, folders, or `embedded`; then changes to the recipe: optimization.steps=100.",
+        ),
+    ],
+    recipe: Annotated[str, typer.Option(help="small, full, or the path of a .yaml file.")] = "small",
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")] = Path("runs/imitator"),
+    resume: Annotated[bool, typer.Option(help="Go on from the newest checkpoint in the output folder.")] = False,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; default: all.")] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="Minutes after which to save and stop with exit code 75; SLURM's own is known.")
+    ] = None,
+    print_config: Annotated[bool, typer.Option(help="Show the whole recipe and stop.")] = False,
+) -> None:
+    """Train a policy that makes a simulated body imitate motions, for `dance judge --policy`."""
+    import os
+
+    from skeletonllm.dance.imitation.policy.recipe import load_imitation_recipe
+
+    changes = [each for each in inputs if "=" in each and not Path(each).exists()]
+    names = [each for each in inputs if each not in changes]
+    loaded = load_imitation_recipe(recipe, names, changes)
+    if print_config:
+        import yaml
+
+        print(yaml.safe_dump(loaded.as_dict(), sort_keys=False), end="")
+        return
+    from skeletonllm.cli.dance.judge import read_motions
+    from skeletonllm.dance.imitation.policy.run import train
+
+    policy = train(
+        loaded,
+        output,
+        lambda name: read_motions([Path(name)])[0],
+        resume=resume,
+        threads=threads or len(os.sched_getaffinity(0)),
+        time_limit=time_limit,
+    )
+    print(f"trained policy: {policy}")
