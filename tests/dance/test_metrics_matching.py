@@ -9,11 +9,11 @@ from skeletonllm.dance.motion import Motion
 
 
 def metronome(period, phase=0.0, seconds=8.0):
-    """A pelvis that swings to and fro and stands still every ``period`` seconds, first at ``phase``."""
+    """A pelvis that swings to and fro and stands still every ``period`` seconds, first at ``phase``, and when."""
     times = np.arange(round(seconds * 30)) / 30
     root = np.zeros((len(times), 3))
     root[:, 0], root[:, 2] = 0.2 * np.cos(np.pi * (times - phase) / period), 1.0
-    return Motion(root, np.tile(np.eye(3), (len(times), 24, 1, 1))), phase + period * np.arange(1, seconds // period - 1)
+    return Motion(root, np.tile(np.eye(3), (len(times), 24, 1, 1))), phase + period * np.arange(seconds // period)
 
 
 def test_a_dance_on_the_beats_of_its_own_song_alone_matches_it_and_no_other():
