@@ -68,26 +68,21 @@ def test_with_the_term_of_the_ground_it_is_judged_far_lower(judged, artefact):
     assert clean.plausibility > 0.9 and clean.plausibility - spoilt.plausibility > 0.3
 
 
-def test_a_dance_is_on_the_floor_unless_it_falls_and_a_foot_that_carries_stands_still(dance):
-    still = dance.contacts[1:] * dance.contacts[:-1]
-    carried = still / np.maximum(1.0, still.sum(-1, keepdims=True))
-    stands = still.any(-1)
+def test_a_dance_is_on_the_floor_unless_it_falls_and_one_of_its_feet_stands_still(dance):
     gliding = dance.replace(root=dance.root + np.linspace(0, 0.6 * 89 / 30, 90)[:, None] * [0.0, 1.0, 0.0])
-    # Planted feet of embedded dances do not move, and are on the floor to a millimetre.
+    # One planted foot of embedded dances does not move, and is on the floor to a millimetre.
     for motion, wanted, tolerance in (
         (dance, 1, 1e-3),
         (dance.lifted(0.1), np.exp(-1), 0.02),
         (dance.lifted(-0.1), np.exp(-1), 0.02),
         (gliding, np.exp(-1), 1e-3),
     ):
-        np.testing.assert_allclose(ground_term(motion, carried, BODY)[stands], wanted, atol=tolerance)
+        assert np.median(ground_term(motion, BODY)) == pytest.approx(wanted, abs=tolerance)
     times = np.arange(30) / 30
-    jump = dance.slice(0, 1).replace(
-        root=dance.root[:1] + (4.9 * times * (1 - times))[:, None] * [0.0, 0.0, 1.0],
-        rotations=np.repeat(dance.rotations[:1], 30, 0),
-        contacts=None,
-    )
-    assert (ground_term(jump, np.zeros((29, 4)), BODY) > 0.99).all()
+    still = dance.replace(root=dance.root[:1].repeat(30, 0), rotations=dance.rotations[:1].repeat(30, 0), contacts=None)
+    jump = still.replace(root=still.root + (4.9 * times * (1 - times))[:, None] * [0.0, 0.0, 1.0])
+    hover = still.replace(root=still.root + np.minimum(5 * times, 1.0)[:, None] * [0.0, 0.0, 1.0])
+    assert ground_term(jump, BODY).min() > 0.99 > 0.1 > ground_term(hover, BODY).min()
 
 
 def test_a_frozen_dance_is_judged_highest(judged):
