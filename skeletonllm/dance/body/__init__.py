@@ -12,6 +12,7 @@ from skeletonllm.dance.body.tree import (
     centre_of_mass,
     forward_kinematics,
     lowest_points,
+    piece_centres,
 )
 from skeletonllm.skeleton.kinematics import matrix_to_rotation_6d, rotation_6d_to_matrix
 
@@ -29,6 +30,7 @@ __all__ = [
     "excluded_pairs",
     "forward_kinematics",
     "lowest_points",
+    "piece_centres",
     "matrix_to_rotation_6d",
     "pose_to_qpos",
     "qpos_to_pose",

@@ -159,13 +159,17 @@ def lowest_points(body: Body, joints: Array, frames: Array) -> Array:
     return np.minimum(heights.min((-2, -1)), soles.min((-2, -1)))
 
 
-def centre_of_mass(body: Body, joints: Array, frames: Array) -> Array:
-    """(..., 3) metres, each piece of the body weighing in the middle of its capsule; from what ``forward_kinematics``
-    gave."""
+def piece_centres(body: Body, joints: Array, frames: Array) -> Array:
+    """(..., 24, 3) metres: where each piece of the body weighs, the middle of its capsule; from what
+    ``forward_kinematics`` gave."""
     middles = np.zeros_like(body.offsets)
     middles[body.capsules.joints] = (body.capsules.starts + body.capsules.ends) / 2
-    places = joints + (frames @ _like(middles, joints)[..., None])[..., 0]
-    return (places * _like(body.masses / body.mass, joints)[:, None]).sum(-2)
+    return joints + (frames @ _like(middles, joints)[..., None])[..., 0]
+
+
+def centre_of_mass(body: Body, joints: Array, frames: Array) -> Array:
+    """(..., 3) metres: of all of ``piece_centres``."""
+    return (piece_centres(body, joints, frames) * _like(body.masses / body.mass, joints)[:, None]).sum(-2)
 
 
 def _like(values: np.ndarray, array: Array) -> Array:

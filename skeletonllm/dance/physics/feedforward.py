@@ -10,7 +10,7 @@ from itertools import product
 
 import numpy as np
 
-from skeletonllm.dance.body import Body, capsule_ends, forward_kinematics
+from skeletonllm.dance.body import Body, capsule_ends, forward_kinematics, piece_centres
 from skeletonllm.dance.body.hinges import LIMB_ORDER, NUM_HINGES, hinge_axes, kind_of
 from skeletonllm.dance.body.mjcf import FRICTION
 from skeletonllm.dance.body.proportions import MASS
@@ -39,7 +39,7 @@ def holding_offsets(motion: Motion, body: Body, hinges: np.ndarray) -> np.ndarra
     """
     joints, frames = forward_kinematics(body, motion.root.astype(np.float64), motion.rotations.astype(np.float64))
     needed = _inertial(body, joints, frames, motion.fps)
-    middles = _middles(body, joints, frames)
+    middles = piece_centres(body, joints, frames)
     points, owners = _surface(body, joints, frames)
     pushes = _support(points, middles, needed)
     # On each joint's piece: what accelerates it, less what the floor does, and the moment of it about the origin.
@@ -61,15 +61,9 @@ def holding_offsets(motion: Motion, body: Body, hinges: np.ndarray) -> np.ndarra
     return np.clip(np.stack(offsets, -1), -_LARGEST, _LARGEST)
 
 
-def _middles(body: Body, joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
-    middles = np.zeros_like(body.offsets)
-    middles[body.capsules.joints] = (body.capsules.starts + body.capsules.ends) / 2
-    return joints + (frames @ middles[..., None])[..., 0]
-
-
 def _inertial(body: Body, joints: np.ndarray, frames: np.ndarray, fps: float) -> np.ndarray:
     """(T, 24, 3) newtons that accelerate and carry each piece of the body."""
-    places = _middles(body, joints, frames).reshape(len(joints), -1)
+    places = piece_centres(body, joints, frames).reshape(len(joints), -1)
     speeds = np.gradient(np.stack([smooth(each, SMOOTHING * fps) for each in places.T], -1), 1 / fps, axis=0)
     accelerations = np.gradient(speeds, 1 / fps, axis=0).reshape(joints.shape)
     return body.masses[:, None] * (accelerations + [0.0, 0.0, GRAVITY])
