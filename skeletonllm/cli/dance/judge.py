@@ -153,7 +153,7 @@ def over_time(judgement: "Judgement") -> dict:
 
 def rows(summaries: list[dict]) -> list[list[str]]:
     """A table of all motions, and of their mean: numbers from 0 to 1, seconds, and percent of the body's weight."""
-    found = [["motion", "reward", "× ground", "fell, s", "help", "of", "itself"]]
+    found = [["motion", "reward", "× ground", "fell, s", "help", "per axis", "itself"]]
     for each in summaries:
         fall = "–" if each["fall_time"] is None else f"{each['fall_time']:.1f}"
         found.append([Path(each["source"]).name, *_numbers(each, fall if each["terms"] else "not judged")])
