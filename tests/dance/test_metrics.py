@@ -195,7 +195,8 @@ def test_every_metric_is_the_same_wherever_and_in_whatever_direction_one_dances(
     swing = turned(motion, "left_hip", 0, 0.4 * np.sin(3 * np.arange(motion.num_frames) / 30))
     elsewhere = turned(swing, "pelvis", 2, np.full(motion.num_frames, 1.0)).replace(root=swing.root + [3, -2, 0])
     for name, metric in METRICS.items():
-        if name not in ("motion_magnitude", "success_rate"):  # six numbers depend on the axes of the pelvis
+        # Six numbers depend on the axes of the pelvis; the others ask for a simulator and a mesh.
+        if name not in ("motion_magnitude", "success_rate", "mesh_penetration"):
             here, there = (metric.measure(Performance(m, BODY, np.arange(1.0, 7)), False) for m in (swing, elsewhere))
             assert there == pytest.approx(here, rel=1e-3, abs=1e-3), name
 
