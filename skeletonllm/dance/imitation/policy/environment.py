@@ -104,6 +104,8 @@ def vector_environment(environment: ImitationEnvironment):
     from stable_baselines3.common.vec_env import VecEnv
 
     class Adapted(VecEnv):
+        render_mode = None
+
         def __init__(self):
             self.environment, self.outcomes = environment, []
             sees = Box(-np.inf, np.inf, (OBSERVATION_SIZE,), np.float32)
@@ -130,13 +132,13 @@ def vector_environment(environment: ImitationEnvironment):
             pass
 
         def get_attr(self, attr_name, indices=None):
-            return [getattr(environment, attr_name)] * environment.count
+            return [getattr(self, attr_name)] * environment.count
 
         def set_attr(self, attr_name, value, indices=None) -> None:
-            setattr(environment, attr_name, value)
+            setattr(self, attr_name, value)
 
         def env_method(self, method_name, *arguments, indices=None, **keywords):
-            return [getattr(environment, method_name)(*arguments, **keywords)]
+            return [getattr(self, method_name)(*arguments, **keywords)] * environment.count
 
         def env_is_wrapped(self, wrapper_class, indices=None):
             return [False] * environment.count

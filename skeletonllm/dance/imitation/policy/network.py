@@ -95,11 +95,12 @@ class Policy:
             FileNotFoundError: a file is missing.
             ValueError: a file holds something else.
         """
-        from skeletonllm.models.trained import MODEL_FOLDER
-
         folder = Path(folder)
-        inside = folder / MODEL_FOLDER
-        folder = inside if not (folder / SETTINGS).exists() and inside.is_dir() else folder
+        if not (folder / SETTINGS).exists():
+            # Only here, as the room of the models is slow to open.
+            from skeletonllm.models.trained import MODEL_FOLDER
+
+            folder = folder / MODEL_FOLDER if (folder / MODEL_FOLDER).is_dir() else folder
         path = folder / SETTINGS
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such file; expected the folder of a policy, or of its training")

@@ -85,7 +85,7 @@ class Learner:
             "reward": float(reward),
             "frames_between_failures": float(1 / failed) if failed else float("inf"),
             "finished": float(finished),
-            "deviation": float(self.ppo.policy.log_std.exp().mean()),
+            "deviation": float(self.ppo.policy.log_std.detach().exp().mean()),
             "explained_variance": float(told["train/explained_variance"]),
             "clipped": float(told["train/clip_fraction"]),
         }
@@ -109,7 +109,7 @@ class Learner:
             for name, value in state.items()
         }
         arrays = {
-            "which": followers.which, "frames": followers.frames, "states": followers.states,
+            "which": followers.which, "frame_numbers": followers.frames, "states": followers.states,
             **followers.moving._asdict(), "seen_mean": seen.mean, "seen_variance": seen.var,
             "last_observations": self.ppo._last_obs, "last_starts": self.ppo._last_episode_starts,
         }  # fmt: skip
@@ -147,7 +147,7 @@ class Learner:
         ppo.policy.optimizer.load_state_dict({**ppo.policy.optimizer.state_dict(), "state": moments})
         bodies = {name: value.numpy() for name, value in checkpoint.tensors["bodies"].items()}
         followers.which[:], followers.frames[:], followers.states[:] = (
-            bodies[name] for name in ("which", "frames", "states")
+            bodies[name] for name in ("which", "frame_numbers", "states")
         )
         for name, values in followers.moving._asdict().items():
             values[:] = bodies[name]
