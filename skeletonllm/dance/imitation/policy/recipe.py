@@ -59,13 +59,13 @@ class ImitationOptimization:
     bodies: int = 64
     horizon: int = 32
     batch_size: int = 512
-    epochs: int = 5
-    learning_rate: float = 3e-4
+    epochs: int = 3
+    learning_rate: float = 1e-4
     discount: float = 0.97
     advantage_decay: float = 0.95
     clip: float = 0.2
-    deviation: float = 0.2
-    hidden: list = field(default_factory=lambda: [256, 256])
+    deviation: float = 0.1
+    hidden: list = field(default_factory=lambda: [64, 64])
     seed: int = 0
 
     def __post_init__(self):
