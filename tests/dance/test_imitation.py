@@ -150,12 +150,14 @@ def test_what_cannot_be_judged_is_named_and_harms_nobody_else(dance, monkeypatch
     assert lost.fall == 13 and np.isfinite(lost.rewards).all() and lost.rewards[12:].sum() == 0 < lost.rewards[0]
 
 
-def test_a_body_with_a_limb_of_no_length_is_judged_too(dance):
+def test_a_limb_of_no_length_is_named_and_judged_too(dance):
     offsets, ends = BODY.offsets.copy(), BODY.capsules.ends.copy()
     offsets[BODY.index("left_wrist")] = 0.0
     ends[BODY.index("left_elbow")] = BODY.capsules.starts[BODY.index("left_elbow")]
     stump = dataclasses.replace(BODY, offsets=offsets, capsules=BODY.capsules._replace(ends=ends))
-    one, other = judge([dance, dance], [stump, BODY], threads=1)
+    with pytest.warns(JudgeWarning, match=rf"{dance.source}: no length: left_elbow to left_wrist$") as told:
+        one, other = judge([dance, dance], [stump, BODY], threads=1)
+    assert len(told) == 1 and one.remark == one.summary()["remark"] != "" == other.remark
     assert one.success and 0.9 < one.reward <= 1
     np.testing.assert_array_equal(other.rewards, judge([dance], threads=1)[0].rewards)
     with pytest.raises(ValueError, match="1 bodies for 2 motions"):

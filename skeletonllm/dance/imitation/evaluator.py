@@ -28,11 +28,13 @@ from skeletonllm.dance.physics import (
 
 # Metres per second: nobody's pelvis goes faster, and what does says nothing of a body.
 _FASTEST = 30.0
+# Metres.
+_NO_LENGTH = 1e-6
 PHYSICS = Physics()
 
 
 class JudgeWarning(UserWarning):
-    """A motion could not be judged as the others are; the message names it."""
+    """A motion could not be judged as the others are, or its body is odd; the message names it."""
 
 
 def judge(
@@ -52,7 +54,7 @@ def judge(
 
     Judgements depend on nothing but the motion, its body and ``physics``: not on the number of threads, and not on what
     else is judged. What cannot be simulated (vectors that are not finite, or empty; a body that MuJoCo refuses) has a
-    reward of zero and a ``problem``, and a ``JudgeWarning`` names it.
+    reward of zero and a ``problem``, and a ``JudgeWarning`` names it. Limbs of no length are judged, and named by one.
 
     Args:
         motions: dances, or their vectors (T, 151), as a generator makes them.
@@ -85,8 +87,8 @@ def judge(
     for (number, reference), trajectory in zip(references.items(), trajectories, strict=True):
         found[number] = _judged(reference, trajectory, physics)
     for judgement in found:
-        if judgement.problem:
-            warnings.warn(f"{judgement.source}: {judgement.problem}", JudgeWarning, stacklevel=2)
+        for said in filter(None, (judgement.problem, judgement.remark)):
+            warnings.warn(f"{judgement.source}: {said}", JudgeWarning, stacklevel=2)
     return found
 
 
@@ -149,7 +151,15 @@ def _judged(reference: Reference, trajectory: Trajectory, physics: Physics) -> J
         motion,
         simulated,
         problem,
+        _without_length(body),
     )
+
+
+def _without_length(body: Body) -> str:
+    """Which limbs of a body are points; empty if none is."""
+    points = np.flatnonzero(np.linalg.norm(body.offsets, axis=-1) < _NO_LENGTH)
+    limbs = [f"{body.names[body.parents[joint]]} to {body.names[joint]}" for joint in points if joint]
+    return f"no length: {', '.join(limbs)}" if limbs else ""
 
 
 def _simulated(reference: Reference, trajectory: Trajectory) -> Motion:

@@ -26,6 +26,7 @@ class Judgement:
         reference: what was followed: the motion at 30 frames per second, fingers held, moved to the floor.
         simulated: what became of it, T frames; after a fall it lies. None if there is no such thing.
         problem: why nothing could be simulated, or what went wrong; empty where all is well.
+        remark: what is odd about the body and was judged all the same; empty where nothing is.
     """
 
     source: str
@@ -41,6 +42,7 @@ class Judgement:
     reference: Motion | None = None
     simulated: Motion | None = None
     problem: str = ""
+    remark: str = ""
 
     @property
     def reward(self) -> float:
@@ -92,6 +94,7 @@ class Judgement:
             "on_feet": float(feet.any(-1).mean()) if len(feet) else 0.0,
             "self_collisions": float(self.self_collisions[:until].mean()) if until else 0.0,
             "problem": self.problem,
+            "remark": self.remark,
         }
 
     @classmethod
