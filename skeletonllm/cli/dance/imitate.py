@@ -18,6 +18,7 @@ def imitate(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")] = Path("runs/imitator"),
     resume: Annotated[bool, typer.Option(help="Go on from the newest checkpoint in the output folder.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; default: all.")] = None,
+    backend: Annotated[str, typer.Option(help="Simulator: mujoco, or warp on a GPU.")] = "mujoco",
     time_limit: Annotated[
         float | None, typer.Option(help="Minutes after which to save and stop with exit code 75; SLURM's own is known.")
     ] = None,
@@ -45,6 +46,7 @@ def imitate(
         lambda name: read_motions([Path(name)])[0],
         resume=resume,
         threads=threads or len(os.sched_getaffinity(0)),
+        backend=backend,
         time_limit=time_limit,
     )
     print(f"trained policy: {policy}")

@@ -50,12 +50,23 @@ class ImitationEnvironment:
         count: N.
         seed: of where they begin.
         threads: of the processor. What happens does not depend on it.
+        backend: a name of ``physics.BACKENDS``.
+
+    Raises:
+        ValueError: a backend that is not known.
     """
 
     def __init__(
-        self, references: Sequence[Reference], physics: Physics, count: int, *, seed: int = 0, threads: int = 1
+        self,
+        references: Sequence[Reference],
+        physics: Physics,
+        count: int,
+        *,
+        seed: int = 0,
+        threads: int = 1,
+        backend: str = "mujoco",
     ):
-        self.followers = Followers(Library(references, physics), count, threads=threads)
+        self.followers = Followers(Library(references, physics), count, threads=threads, backend=backend)
         self.count = count
         self.generator = np.random.default_rng(seed)
 

@@ -81,6 +81,9 @@ class Followers:
         threads: of the processor.
         backend: a name of ``physics.BACKENDS``.
 
+    Raises:
+        ValueError: a backend that is not known.
+
     Attributes:
         which, frames: (N,) the reference that a body follows, and the frame of it in which it is.
         states: (N, 151) places and speeds.
@@ -88,6 +91,8 @@ class Followers:
     """
 
     def __init__(self, library: Library, count: int, *, threads: int = 1, backend: str = "mujoco"):
+        if backend not in BACKENDS:
+            raise ValueError(f"unknown backend {backend!r}, expected {' or '.join(sorted(BACKENDS))}")
         self.library, self.threads, self.rollouts = library, threads, BACKENDS[backend]
         self.which, self.frames = np.zeros(count, int), np.zeros(count, int)
         self.states = library.states[np.zeros(count, int)]

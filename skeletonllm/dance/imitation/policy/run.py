@@ -28,6 +28,7 @@ def train(
     *,
     resume: bool = False,
     threads: int = 1,
+    backend: str = "mujoco",
     time_limit: float | None = None,
 ) -> Path:
     """Train a policy into a folder; ``model/`` in it is the policy, for ``Policy.load``.
@@ -38,6 +39,7 @@ def train(
         read: gives the motions of one of the recipe's ``data.inputs`` that is not ``embedded``.
         resume: go on from the newest whole checkpoint in the folder.
         threads: of the processor, for the simulator; what is learnt does not depend on it.
+        backend: the simulator, a name of ``physics.BACKENDS``.
         time_limit: minutes after which to save and stop; SLURM's own is known.
 
     Returns:
@@ -59,7 +61,7 @@ def train(
             if found.step == recipe.optimization.steps == step_of_model(folder):
                 logger.warning("%s is finished; there is nothing left to train", folder)
                 return folder / MODEL_FOLDER
-        learner = Learner(recipe, load_references(recipe.data, recipe.physics, read), threads)
+        learner = Learner(recipe, load_references(recipe.data, recipe.physics, read), threads, backend)
         if found is not None:
             learner.restore(found)
         folder.mkdir(parents=True, exist_ok=True)

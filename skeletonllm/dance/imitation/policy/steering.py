@@ -8,7 +8,7 @@ import numpy as np
 from skeletonllm.dance.imitation.policy.followers import Followers, Library
 from skeletonllm.dance.imitation.policy.network import Policy
 from skeletonllm.dance.imitation.policy.observations import observe
-from skeletonllm.dance.physics import BACKENDS, Physics, Reference, Trajectory
+from skeletonllm.dance.physics import Physics, Reference, Trajectory
 from skeletonllm.dance.physics.rollout import is_lost, trajectory_of
 
 # Bodies at a time: what the library holds of their references stays below a gigabyte for minutes of motion.
@@ -30,8 +30,6 @@ def steer(
         ValueError: a backend that is not known.
         ImportError: a backend whose library is missing.
     """
-    if backend not in BACKENDS:
-        raise ValueError(f"unknown backend {backend!r}, expected {' or '.join(sorted(BACKENDS))}")
     threads = threads or len(os.sched_getaffinity(0))
     found: list[Trajectory] = []
     for start in range(0, len(references), _AT_ONCE):

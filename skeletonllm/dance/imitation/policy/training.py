@@ -32,12 +32,14 @@ class Learner:
         recipe: how.
         references: what to follow.
         threads: of the processor, for the simulator.
+        backend: the simulator, a name of ``physics.BACKENDS``.
 
     Raises:
+        ValueError: a backend that is not known.
         ImportError: Stable-Baselines3 is missing.
     """
 
-    def __init__(self, recipe: ImitationRecipe, references: list[Reference], threads: int = 1):
+    def __init__(self, recipe: ImitationRecipe, references: list[Reference], threads: int = 1, backend: str = "mujoco"):
         from stable_baselines3 import PPO
         from stable_baselines3.common.logger import Logger
         from stable_baselines3.common.vec_env import VecNormalize
@@ -45,7 +47,7 @@ class Learner:
         settings = recipe.optimization
         self.recipe, self.step = recipe, 0
         self.environment = ImitationEnvironment(
-            references, recipe.physics, settings.bodies, seed=settings.seed, threads=threads
+            references, recipe.physics, settings.bodies, seed=settings.seed, threads=threads, backend=backend
         )
         self.adapted = vector_environment(self.environment)
         self.normalized = VecNormalize(self.adapted, norm_reward=False, clip_obs=CLIP, epsilon=EPSILON)
