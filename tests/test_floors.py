@@ -34,6 +34,8 @@ ROOMS = {
     "peft": ("skeletonllm.training", "skeletonllm.cli.export"),
     "datasets": ("skeletonllm.data",),
     "mujoco": ("skeletonllm.dance",),
+    "mujoco_warp": ("skeletonllm.dance",),
+    "warp": ("skeletonllm.dance",),
     "librosa": ("skeletonllm.dance",),
     "soundfile": ("skeletonllm.dance",),
     "gymnasium": ("skeletonllm.dance",),

@@ -174,7 +174,7 @@ def test_a_rotation_as_a_vector_is_its_axis_times_its_angle():
 def test_what_no_world_has_is_refused():
     with pytest.raises(ValueError, match="force_share is -1, expected zero or more"):
         Physics(force_share=-1)
-    with pytest.raises(ValueError, match="unknown backend 'isaac', expected mujoco"):
+    with pytest.raises(ValueError, match="unknown backend 'isaac', expected mujoco or warp"):
         simulate([], Physics(), backend="isaac")
     assert simulate([], Physics()) == []
     assert FEET == ("left_ankle", "right_ankle", "left_foot", "right_foot")

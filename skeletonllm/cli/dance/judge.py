@@ -51,7 +51,9 @@ def judge(
         bool, typer.Option("--align/--no-align", help="Put the first frame on the floor; else the floor is at z = 0.")
     ] = True,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; default: all.")] = None,
-    backend: Annotated[str, typer.Option(help="Simulator.")] = "mujoco",
+    backend: Annotated[
+        str, typer.Option(help="Simulator: mujoco on the processor, or warp on a GPU (extra `warp`).")
+    ] = "mujoco",
 ) -> None:
     """Let a simulated body imitate motions, and say how well it can: 1 is perfect, 0 after a fall."""
     import dataclasses
@@ -82,17 +84,20 @@ def judge(
         raise ValueError(f"{', '.join(map(str, inputs))}: no motion that can be judged")
     summaries, names = [], file_names(motions)
     with tqdm(total=len(motions), unit="motion", disable=None, leave=False) as bar, warnings.catch_warnings():
-        # What is wrong with a motion stands in the table.
+        # What is wrong with a motion is told below the table.
         warnings.simplefilter("ignore", JudgeWarning)
         for start in range(0, len(motions), _AT_ONCE):
-            judged = judge_motions(
-                motions[start : start + _AT_ONCE],
-                physics=physics,
-                align=align,
-                policy=steering,
-                threads=threads,
-                backend=backend,
-            )
+            try:
+                judged = judge_motions(
+                    motions[start : start + _AT_ONCE],
+                    physics=physics,
+                    align=align,
+                    policy=steering,
+                    threads=threads,
+                    backend=backend,
+                )
+            except ImportError as error:
+                raise ValueError(str(error)) from error
             for name, judgement in zip(names[start:], judged, strict=False):
                 summaries.append(judgement.summary() | (over_time(judgement) if output else {}))
                 if plots is not None:
@@ -101,9 +106,9 @@ def judge(
                     film_judgement(judgement, default_body(), videos / f"{name}{suffix}")
                 bar.update()
     print_table(rows(summaries))
-    told = [summary for summary in summaries if summary["problem"]]
-    for summary in told:
-        print(f"skeletonllm: {summary['source']}: {summary['problem']}", file=sys.stderr)
+    for summary in summaries:
+        for said in filter(None, (summary["problem"], summary["remark"])):
+            print(f"skeletonllm: {summary['source']}: {said}", file=sys.stderr)
     if output is not None:
         world = {"self_collision": physics.self_collision, "force_share": physics.force_share,
                  "torque_share": physics.torque_share, "backend": backend,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skeletonllm.dance.physics.warp_rollouts import warp_rollouts
+
 if TYPE_CHECKING:
     import mujoco
     from mujoco.rollout import Rollout
@@ -47,4 +49,4 @@ def _pool(threads: int) -> "Rollout":
     return Rollout(nthread=threads)
 
 
-BACKENDS: dict[str, Rollouts] = {"mujoco": mujoco_rollouts}
+BACKENDS: dict[str, Rollouts] = {"mujoco": mujoco_rollouts, "warp": warp_rollouts}
