@@ -1,13 +1,15 @@
 """How fast dances are simulated, and how real recordings are judged, before and after they are spoilt.
 
-    python benchmarks/dance_physics.py speed [--motions 64] [-o speed.json]
+    python benchmarks/dance_physics.py speed [--motions 64] [--gpu-motions 256] [-o speed.json]
     python benchmarks/dance_physics.py recordings FOLDER... [--seconds 10] [-o judged.json]
 
 ``speed`` simulates embedded dances of five seconds in one call, on one and on two threads. The baseline is what one
-would write first: the same model and controls, stepped in a Python loop. ``recordings`` judges every motion of folders
-on the floor that reading has estimated, then the same motions with an arm through the trunk, gliding feet, and 10 cm in
-the air, and counts how many are judged lower. Processor seconds are those that the process computed, so that others on
-the machine do not count.
+would write first: the same model and controls, stepped in a Python loop. Where MuJoCo Warp is installed and there is a
+GPU, it simulates more of them there, after a first call that compiles.
+
+``recordings`` judges every motion of folders on the floor that reading has estimated, then the same motions with an arm
+through the trunk, gliding feet, and 10 cm in the air, and counts how many are judged lower. Processor seconds are those
+that the process computed, so that others on the machine do not count.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import platform
 import sys
 import time
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,6 +28,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import mujoco  # noqa: E402
 import numpy as np  # noqa: E402
+import torch  # noqa: E402
 
 from skeletonllm.cli.convert import find_jobs  # noqa: E402
 from skeletonllm.dance.body import default_body  # noqa: E402
@@ -54,8 +58,8 @@ def step_loop(reference: Reference) -> np.ndarray:
     return np.concatenate([data.qpos, data.qvel])
 
 
-def speed(count: int) -> dict:
-    """Motions and steps per second of the batch in one call and of the loop."""
+def speed(count: int, on_gpu: int) -> dict:
+    """Motions and steps per second of the batch in one call and of the loop, and of ``on_gpu`` motions on a GPU."""
     dances = [
         make_dance(make_song(seed, _SECONDS, 90 + 10 * (seed % 6), style=_STYLES[seed % 4]), seed) for seed in range(8)
     ]
@@ -74,6 +78,14 @@ def speed(count: int) -> dict:
     found["rows"].append(rates("loop in Python", row, len(few), sum(len(reference.control) for reference in few)))
     # Both are the same simulation.
     assert all((one == other.states[-1]).all() for one, other in zip(last, trajectories, strict=False))
+    if find_spec("mujoco_warp") and torch.cuda.is_available():
+        references = [references[number % len(references)] for number in range(on_gpu)]
+        (_, first), _ = timed(lambda: simulate(references, Physics(), backend="warp"))
+        row, _ = timed(lambda: simulate(references, Physics(), backend="warp"))
+        found["gpu_first_call_s"] = first
+        found["rows"].append({"name": f"MuJoCo Warp, {torch.cuda.get_device_name()}, {on_gpu} dances",
+                              "steps_per_core_s": None, "motions_per_core_s": None,
+                              "motions_per_wall_s": on_gpu / row[1]})  # fmt: skip
     return found
 
 
@@ -130,6 +142,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     of_speed = commands.add_parser("speed")
     of_speed.add_argument("--motions", type=int, default=64)
+    of_speed.add_argument("--gpu-motions", type=int, default=256)
     of_recordings = commands.add_parser("recordings")
     of_recordings.add_argument("folders", type=Path, nargs="+")
     of_recordings.add_argument("--seconds", type=float, default=10.0, help="of each motion, from its start")
@@ -138,11 +151,13 @@ def main() -> None:
         command.add_argument("-o", "--output", type=Path)
     arguments = parser.parse_args()
     if arguments.command == "speed":
-        found = speed(arguments.motions)
+        found = speed(arguments.motions, arguments.gpu_motions)
         print("| | steps/s of a core | motions/s of a core | motions/s of the clock |\n|---|---|---|---|")
         for row in found["rows"]:
-            print(f"| {row['name']} | {row['steps_per_core_s']:.0f} | {row['motions_per_core_s']:.1f} |"
-                  f" {row['motions_per_wall_s']:.1f} |")  # fmt: skip
+            of_core = "– | –"
+            if row["steps_per_core_s"]:
+                of_core = f"{row['steps_per_core_s']:.0f} | {row['motions_per_core_s']:.1f}"
+            print(f"| {row['name']} | {of_core} | {row['motions_per_wall_s']:.1f} |")
         print(f"preparing a motion: {1000 * found['preparing_s_per_motion']:.1f} ms")
     else:
         found = recordings(arguments.folders, arguments.seconds, arguments.align)
