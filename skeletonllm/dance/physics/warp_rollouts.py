@@ -1,6 +1,7 @@
 """MuJoCo Warp (https://github.com/google-deepmind/mujoco_warp): the same bodies on a GPU, each in a world of its own.
 
-It computes in single precision. Without a GPU it runs on one core of the processor, as slowly as may be expected.
+It computes in single precision. Without a GPU it runs on one core of the processor, slower than MuJoCo itself. The
+first call compiles for minutes; Warp keeps the results in its cache.
 """
 
 import copy
@@ -13,8 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     import mujoco
 
-# Contacts, and rows of constraints, that there is room for in each world: a body that stands has 8 and 32, one with all
-# limbs in one place less than these. Where they are too few after all, the body counts as lost.
+# Contacts, and rows of constraints (four of each contact), that there is room for in each world: far more than a body
+# on its feet has. Whoever has more counts as lost.
 _CONTACTS, _ROWS = 256, 512
 _FILE = "body.mjb"
 
@@ -30,8 +31,11 @@ def warp_rollouts(
     """
     try:
         import mujoco_warp  # noqa: F401
+        import warp
     except ImportError as error:
         raise ImportError("the backend warp needs the package mujoco-warp: pip install 'skeletonllm[warp]'") from error
+    # It writes to stdout, among the tables, what it compiles.
+    warp.config.log_level = max(warp.config.log_level, warp.LOG_WARNING)
     states = np.empty((*controls.shape[:2], starts.shape[1]))
     sensors = np.empty((*controls.shape[:2], models[0].nsensordata))
     alike: dict[bytes, list[int]] = {}
@@ -81,7 +85,7 @@ class _Worlds:
         self.device = warp.get_preferred_device()
         with warp.ScopedDevice(self.device):
             self.model = mujoco_warp.put_model(model, batch_sizes={"actuator_forcerange": count})
-            # The same results in every run; and what had too little room is seen in the states, not printed.
+            # As repeatable as Warp can be; and what had too little room is seen in the states, not printed.
             self.model.opt.deterministic = mujoco_warp.DeterminismType.ALL
             self.model.opt.warn_overflow = mujoco_warp.OverflowType.NONE
             self.data = mujoco_warp.make_data(model, count, nconmax=_CONTACTS, njmax=_ROWS)
