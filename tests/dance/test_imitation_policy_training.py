@@ -11,7 +11,7 @@ from skeletonllm.cli import main
 from skeletonllm.dance.body import default_body
 from skeletonllm.dance.codecs import bvh
 from skeletonllm.dance.imitation import judge, prepare
-from skeletonllm.dance.imitation.policy import ImitationEnvironment, Policy
+from skeletonllm.dance.imitation.policy import ImitationEnvironment, Policy, run, training
 from skeletonllm.dance.imitation.policy.recipe import (
     ImitationData,
     ImitationOptimization,
@@ -24,8 +24,6 @@ from skeletonllm.training.checkpoint import load_newest_checkpoint
 
 pytest.importorskip("mujoco")
 pytest.importorskip("stable_baselines3")
-training = pytest.importorskip("skeletonllm.dance.imitation.policy.training")
-run = pytest.importorskip("skeletonllm.dance.imitation.policy.run")
 
 SMALL = ImitationRecipe(
     data=ImitationData(songs=1, seconds=1.0),
