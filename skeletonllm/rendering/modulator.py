@@ -20,8 +20,7 @@ class Modulator(nn.Module):
 
     Each Gaussian of each person has a hidden state of its own that starts at zero; the GRU's output replaces the
     MLP's input, as in the published code. An untrained modulator already shows motion, fast limbs bright and tinted by
-    where they go, as stick figures coloured by speed do: started without, small models learn to see motion late, and
-    recognise actions of new people worse. Else its last layer starts near zero.
+    where they go, as stick figures coloured by speed do. Else its last layer starts near zero.
     """
 
     def __init__(self, recurrent: bool):

@@ -163,8 +163,20 @@ class OptimizationArguments:
 _INDIFFERENT = ("log_every", "save_every", "pictures_every", "keep_last", "keep_best", "patience_minutes")
 
 
+class PlainRecipe:
+    """What recipes of every kind can tell of themselves; they are dataclasses."""
+
+    def as_dict(self) -> dict:
+        """Plain values, as in the YAML file."""
+        return dataclasses.asdict(self)
+
+    def decisive(self) -> dict:
+        """The values that decide what is learnt: without how often progress is told."""
+        return {key: value for key, value in self.as_dict().items() if key not in _INDIFFERENT}
+
+
 @dataclass
-class Recipe:
+class Recipe(PlainRecipe):
     """A run: data, model, its stages, and how often progress is written down.
 
     Args:
@@ -199,19 +211,15 @@ class Recipe:
         if not any(stage.epochs > 0 for stage in self.stages.values()):
             raise ValueError("stages: there is none with epochs above 0")
 
-    def as_dict(self) -> dict:
-        """Plain values, as in the YAML file."""
-        return dataclasses.asdict(self)
-
     def decisive(self) -> dict:
-        """The values that decide what is learnt: without how often progress is told and who prepares the data."""
-        values = {key: value for key, value in self.as_dict().items() if key not in _INDIFFERENT}
+        """Without who prepares the data, too."""
+        values = super().decisive()
         return {**values, "data": {key: value for key, value in values["data"].items() if key != "workers"}}
 
 
-def shipped_recipes() -> dict[str, Path]:
-    """The recipes of the package by name."""
-    folder = Path(str(resources.files("skeletonllm.recipes")))
+def shipped_recipes(kind: str = "") -> dict[str, Path]:
+    """The recipes of the package by name: of models, or of another kind, which is a folder of its own."""
+    folder = Path(str(resources.files("skeletonllm.recipes"))) / kind
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 

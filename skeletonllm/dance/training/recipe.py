@@ -1,14 +1,20 @@
 """Recipes of the generator: what it learns from, its size, and how it learns."""
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 
 from skeletonllm.dance.denoiser import PRESETS
 from skeletonllm.dance.motion import FPS
-from skeletonllm.training.arguments import PRECISIONS, check_least, check_most, check_positive, read_recipe
+from skeletonllm.training.arguments import (
+    PRECISIONS,
+    PlainRecipe,
+    check_least,
+    check_most,
+    check_positive,
+    read_recipe,
+    shipped_recipes,
+)
 from skeletonllm.training.plain_values import from_plain
 
 SOURCES = ("embedded", "folder")
@@ -107,11 +113,8 @@ class DanceOptimization:
             raise ValueError(f"precision is {self.precision!r}, expected {', '.join(PRECISIONS)}")
 
 
-_INDIFFERENT = ("log_every", "save_every", "keep_last", "patience_minutes")
-
-
 @dataclass
-class DanceRecipe:
+class DanceRecipe(PlainRecipe):
     """A run; see ``skeletonllm.training.arguments.Recipe`` for the last four values."""
 
     name: str = "custom"
@@ -129,19 +132,10 @@ class DanceRecipe:
         check_least(self, 0, "patience_minutes")
         check_least(self, 1, "keep_last")
 
-    def as_dict(self) -> dict:
-        """Plain values, as in the YAML file."""
-        return dataclasses.asdict(self)
-
-    def decisive(self) -> dict:
-        """The values that decide what is learnt."""
-        return {key: value for key, value in self.as_dict().items() if key not in _INDIFFERENT}
-
 
 def shipped_dance_recipes() -> dict[str, Path]:
     """The recipes of the package by name."""
-    folder = Path(str(resources.files("skeletonllm.recipes"))) / "dance"
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return shipped_recipes("dance")
 
 
 def load_dance_recipe(name: str, changes: Sequence[str] = ()) -> DanceRecipe:

@@ -1,13 +1,18 @@
 """Recipes of imitation policies: what they follow, in which world, their size, and how they learn."""
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 
 from skeletonllm.dance.physics import Physics
-from skeletonllm.training.arguments import check_least, check_most, check_positive, read_recipe
+from skeletonllm.training.arguments import (
+    PlainRecipe,
+    check_least,
+    check_most,
+    check_positive,
+    read_recipe,
+    shipped_recipes,
+)
 from skeletonllm.training.plain_values import from_plain
 
 EMBEDDED = "embedded"
@@ -77,11 +82,8 @@ class ImitationOptimization:
             raise ValueError(f"hidden is {self.hidden}, expected the neurons of each layer")
 
 
-_INDIFFERENT = ("log_every", "save_every", "keep_last")
-
-
 @dataclass
-class ImitationRecipe:
+class ImitationRecipe(PlainRecipe):
     """A run.
 
     Args:
@@ -102,19 +104,10 @@ class ImitationRecipe:
     def __post_init__(self):
         check_positive(self, "log_every", "save_every", "keep_last")
 
-    def as_dict(self) -> dict:
-        """Plain values, as in the YAML file."""
-        return dataclasses.asdict(self)
-
-    def decisive(self) -> dict:
-        """The values that decide what is learnt."""
-        return {key: value for key, value in self.as_dict().items() if key not in _INDIFFERENT}
-
 
 def shipped_imitation_recipes() -> dict[str, Path]:
     """The recipes of the package by name."""
-    folder = Path(str(resources.files("skeletonllm.recipes"))) / "imitation"
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return shipped_recipes("imitation")
 
 
 def load_imitation_recipe(name: str, inputs: Sequence[str] = (), changes: Sequence[str] = ()) -> ImitationRecipe:

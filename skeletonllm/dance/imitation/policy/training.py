@@ -4,7 +4,6 @@ import json
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,9 +17,6 @@ from skeletonllm.data.seeds import mixed_seed
 from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER, Checkpoint, save_checkpoint
 from skeletonllm.training.faults import REQUEUE, StopRequest, TimeLimit, exit_code
 from skeletonllm.training.progress import LOG_FILE, rewind
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger(__name__)
 
