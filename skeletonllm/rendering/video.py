@@ -1,6 +1,7 @@
 """Frames to files: GIF, MP4, a folder of PNG, or a contact sheet. Files appear whole or not at all."""
 
 import os
+import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -163,17 +164,14 @@ def write_mp4(
 
     _check_rate(fps)
     pictures = each_picture(frames)
-    sound = {}
     if audio is not None:
         Path(audio).stat()
-        # Silence without end after the sound, and all of it only as long as the pictures.
-        sound = {"audio_path": str(audio), "audio_codec": "aac", "output_params": ["-af", "apad", "-shortest"]}
     first = next(pictures)
     height, width, _ = first.shape
     size = (width + width % 2, height + height % 2)
     with replacing(path) as unfinished:
         writer = imageio_ffmpeg.write_frames(
-            str(unfinished), size, fps=fps, quality=8, macro_block_size=1, ffmpeg_log_level="error", **sound
+            str(unfinished), size, fps=fps, quality=8, macro_block_size=1, ffmpeg_log_level="error"
         )
         writer.send(None)
         count = 0
@@ -183,6 +181,8 @@ def write_mp4(
                 count += 1
         finally:
             writer.close()
+        if audio is not None:
+            _add_sound(unfinished, audio, count / fps)
         # ffmpeg says nothing to its caller when it fails.
         try:
             written = imageio_ffmpeg.count_frames_and_secs(str(unfinished))[0]
@@ -190,6 +190,24 @@ def write_mp4(
             raise OSError(f"{path}: ffmpeg left no video that can be read") from error
         if written != count:
             raise OSError(f"{path}: ffmpeg wrote {written} of {count} frames")
+
+
+def _add_sound(video: Path, audio: str | Path, seconds: float) -> None:
+    """Give a video of so many seconds its sound. The sound is cut by its own samples: ffmpeg's ``-shortest`` ends it
+    where its buffers happen to be, which is later on a busy machine."""
+    import imageio_ffmpeg
+
+    silent = video.with_name(f"{video.stem}.silent{video.suffix}")
+    os.replace(video, silent)
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-i", str(silent), "-i", str(audio)]
+    command += ["-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac"]
+    command += ["-af", f"apad,atrim=end={seconds:.6f}", str(video)]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    finally:
+        silent.unlink(missing_ok=True)
+    if done.returncode:
+        raise OSError(f"{audio}: ffmpeg could not add this sound to the video: {done.stderr.strip()}")
 
 
 def why_no_mp4() -> str | None:
