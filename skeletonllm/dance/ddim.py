@@ -90,19 +90,37 @@ class Trajectory(NamedTuple):
         states: (S + 1, B, T, C): pure noise, then what each of S steps led to; the last is the sample.
         steps: S of them.
         guidance: S weights.
-        log_probs: (R, B, T) of the R steps that add noise: all but the last, none with eta 0. As ``step_log_prob``:
-            times C it is the density's logarithm.
+        means: (S, B, T, C): where each step led before its noise was added.
     """
 
     states: Tensor
     steps: tuple[Step, ...]
     guidance: tuple[float, ...]
-    log_probs: Tensor
+    means: Tensor
 
     @property
     def sample(self) -> Tensor:
         """(B, T, C)."""
         return self.states[-1]
+
+    @property
+    def noisy(self) -> list[int]:
+        """The numbers of the R steps that add noise: all but the last, none with eta 0."""
+        return [number for number, step in enumerate(self.steps) if step.deviation > 0]
+
+    @property
+    def noises(self) -> Tensor:
+        """(S, B, T, C): what each step added."""
+        return self.states[1:] - self.means
+
+    @property
+    def log_probs(self) -> Tensor:
+        """(R, B, T) of the steps that add noise. As ``step_log_prob``: times C it is the density's logarithm."""
+        found = [
+            step_log_prob(self.states[number + 1], self.means[number], self.steps[number].deviation)
+            for number in self.noisy
+        ]
+        return torch.stack(found) if found else self.states.new_zeros(0, *self.states.shape[1:3])
 
 
 def gaussian(shape: torch.Size | tuple[int, ...], generator: torch.Generator, like: Tensor) -> Tensor:

@@ -119,15 +119,14 @@ class Diffusion:
         planned, weights = plan_steps(self.alpha_bars, steps, eta), (float(guidance),) * steps
         if not return_trajectory:
             return self._run(model, music, planned, weights, generator)
-        states, log_probs = [], []
+        states, means = [], []
 
         def record(state: Tensor, _: float) -> Tensor:
             states.append(state)
             return state
 
-        self._run(model, music, planned, weights, generator, record, log_probs)
-        found = torch.stack(log_probs) if log_probs else music.new_zeros(0, *music.shape[:2])
-        return Trajectory(torch.stack(states), planned, weights, found)
+        self._run(model, music, planned, weights, generator, record, means)
+        return Trajectory(torch.stack(states), planned, weights, torch.stack(means))
 
     def log_prob(self, model: Model, music: Tensor, trajectory: Trajectory, at: Sequence[int] | None = None) -> Tensor:
         """(len(at), B, T): how likely a model makes steps of a trajectory; differentiable, see ``Trajectory``.
@@ -141,19 +140,56 @@ class Diffusion:
             ValueError: a step that adds no noise, as the last one and those with eta 0.
         """
         if at is None:
-            at = [number for number, step in enumerate(trajectory.steps) if step.deviation > 0]
+            at = trajectory.noisy
+        if not at:
+            raise ValueError("no step of the trajectory adds noise (eta 0), so it has no density")
         for number in at:
             if not trajectory.steps[number].deviation > 0:
                 raise ValueError(f"step {number} adds no noise, so it has no density")
-        if not at:
-            raise ValueError("no step of the trajectory adds noise (eta 0), so it has no density")
-        predict = _Guided(model, music, trajectory.guidance)
-        found = []
-        for number in at:
-            step, state = trajectory.steps[number], trajectory.states[number]
-            mean = step_mean(state, predict(state, step.time, trajectory.guidance[number]), step)
-            found.append(step_log_prob(trajectory.states[number + 1], mean, step.deviation))
+        means = self.step_means(model, music, trajectory, at)
+        found = [
+            step_log_prob(trajectory.states[number + 1], mean, trajectory.steps[number].deviation)
+            for number, mean in zip(at, means, strict=True)
+        ]
         return torch.stack(found)
+
+    def step_means(self, model: Model, music: Tensor, trajectory: Trajectory, at: Sequence[int]) -> list[Tensor]:
+        """Where a model leads in steps of a trajectory, before noise is added, (B, T, C) for each of ``at``;
+        differentiable. Arguments as for ``log_prob``."""
+        predict = _Guided(model, music, trajectory.guidance)
+        return [
+            step_mean(
+                trajectory.states[number],
+                predict(trajectory.states[number], trajectory.steps[number].time, trajectory.guidance[number]),
+                trajectory.steps[number],
+            )
+            for number in at
+        ]
+
+    def replay_end(self, model: Model, music: Tensor, trajectory: Trajectory, last: int) -> Tensor:
+        """(B, T, C): the sample of a trajectory as a model makes it from the state before the ``last`` steps, with the
+        noise that was drawn then; differentiable through these steps, and only these (Clark et al. 2024, "DRaFT").
+
+        Args:
+            model: in evaluation mode.
+            music: (B, T, F) of the trajectory.
+            last: from 1 to all of the steps.
+
+        Raises:
+            ValueError: a number of steps that the trajectory does not have.
+        """
+        first = len(trajectory.steps) - last
+        if not (last >= 1 and first >= 0):
+            raise ValueError(f"the last {last} of {len(trajectory.steps)} steps, expected from 1 to all")
+        predict = _Guided(model, music, trajectory.guidance)
+        state = trajectory.states[first]
+        for number in range(first, len(trajectory.steps)):
+            step = trajectory.steps[number]
+            mean = step_mean(state, predict(state, step.time, trajectory.guidance[number]), step)
+            state = mean
+            if step.deviation > 0:  # the noise is what the model of then left to it
+                state = mean + trajectory.noises[number]
+        return state
 
     def sample_long(
         self,
@@ -218,7 +254,7 @@ class Diffusion:
         guidance: tuple[float, ...],
         generator: torch.Generator,
         between: _Between = lambda state, _: state,
-        log_probs: list[Tensor] | None = None,
+        means: list[Tensor] | None = None,
     ) -> Tensor:
         """All steps; ``between`` changes a state, given the dance's share in its variance, before the next step."""
         predict = _Guided(model, music, guidance)
@@ -227,10 +263,10 @@ class Diffusion:
         for step, weight in zip(planned, guidance, strict=True):
             mean = step_mean(state, predict(state, step.time, weight), step)
             state = mean
+            if means is not None:
+                means.append(mean)
             if step.deviation > 0:
                 state = mean + step.deviation * gaussian(mean.shape, generator, mean)
-                if log_probs is not None:
-                    log_probs.append(step_log_prob(state, mean, step.deviation))
             state = between(state, step.following)
         return state
 
