@@ -2,6 +2,7 @@
 
 from skeletonllm.dance.audio import write_wav
 from skeletonllm.dance.synthesis.dances import MANNERS, make_dance
+from skeletonllm.dance.synthesis.flaws import add_flaws
 from skeletonllm.dance.synthesis.moves import MOVES
 from skeletonllm.dance.synthesis.pairs import Pair, embedded_pairs
 from skeletonllm.dance.synthesis.songs import KEYS, STYLES, Song, make_song
@@ -13,6 +14,7 @@ __all__ = [
     "STYLES",
     "Pair",
     "Song",
+    "add_flaws",
     "embedded_pairs",
     "make_dance",
     "make_song",

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skeletonllm.dance.body import Body
+from skeletonllm.dance.body import Body, default_body
 from skeletonllm.dance.motion import Motion
 from skeletonllm.dance.synthesis.dances import make_dance
+from skeletonllm.dance.synthesis.flaws import add_flaws
 from skeletonllm.dance.synthesis.songs import KEYS, STYLES, Song, make_song
 
 SPLITS = ("train", "test")
@@ -24,7 +25,13 @@ class Pair(NamedTuple):
 
 
 def embedded_pairs(
-    count: int, seed: int = 0, seconds: float = 20.0, *, split: str = "train", body: Body | None = None
+    count: int,
+    seed: int = 0,
+    seconds: float = 20.0,
+    *,
+    split: str = "train",
+    body: Body | None = None,
+    flaws: float = 0.0,
 ) -> Iterator[Pair]:
     """Songs and dances, one after the other; styles take turns.
 
@@ -34,15 +41,16 @@ def embedded_pairs(
         seconds: of each.
         split: one of ``SPLITS``. No song of one has a tempo, key or seed of the other.
         body: who dances.
+        flaws: how much of those of recordings, see ``add_flaws``.
 
     Raises:
-        ValueError: an unknown split or a negative count.
+        ValueError: an unknown split, a negative count or negative flaws.
     """
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}, expected {' or '.join(SPLITS)}")
     if count < 0:
         raise ValueError(f"count is {count}, expected 0 or more")
-    styles = list(STYLES)
+    body, styles = body or default_body(), list(STYLES)
     for number in range(count):
         rng = np.random.default_rng([seed, SPLITS.index(split), number])
         song = make_song(
@@ -52,4 +60,5 @@ def embedded_pairs(
             style=styles[number % len(styles)],
             key=str(rng.choice(SPLIT_KEYS[split])),
         )
-        yield Pair(song, make_dance(song, int(rng.integers(2**31)), body))
+        habits = int(rng.integers(2**31))
+        yield Pair(song, add_flaws(make_dance(song, habits, body), song, flaws, habits, body))

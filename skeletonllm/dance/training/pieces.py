@@ -51,7 +51,7 @@ def load_pieces(
 
 
 def _embedded(data: DanceData, body: Body, phase: bool) -> Iterator[Piece]:
-    pairs = embedded_pairs(data.songs, data.seed, data.seconds, split="train", body=body)
+    pairs = embedded_pairs(data.songs, data.seed, data.seconds, split="train", body=body, flaws=data.flaws)
     for number, (song, motion) in enumerate(pairs):
         yield _piece(f"song {number}", motion, music_features((song.samples, song.rate)), phase)
 

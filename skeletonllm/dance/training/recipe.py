@@ -31,6 +31,8 @@ class DanceData:
         songs: how many embedded ones.
         seconds: of each embedded one.
         seed: of the embedded ones.
+        flaws: how much of those of recordings the embedded dances have, see ``skeletonllm.dance.synthesis.add_flaws``:
+            0 none, 1 as much as is ordinary.
         stride: seconds from one clip of five seconds to the next.
     """
 
@@ -40,6 +42,7 @@ class DanceData:
     songs: int = 48
     seconds: float = 20.0
     seed: int = 0
+    flaws: float = 0.0
     stride: float = 0.5
 
     def __post_init__(self):
@@ -48,7 +51,7 @@ class DanceData:
         if (self.source == "folder") != (self.root is not None):
             raise ValueError("root is the folder of dances: give it with source=folder, and only there")
         check_positive(self, "songs", "seconds")
-        check_least(self, 0, "seed")
+        check_least(self, 0, "seed", "flaws")
         check_least(self, 1 / FPS, "stride")
 
 
