@@ -32,26 +32,31 @@ class LoraArguments:
             raise ValueError(f"lora: {self}, expected rank and alpha of 1 or more and dropout from 0 to below 1")
 
 
-def lora_config(arguments: LoraArguments):
-    """PEFT's configuration of these adapters."""
+def lora_config(arguments: LoraArguments, targets: str = TARGETS):
+    """PEFT's configuration of these adapters, beside the linear layers whose whole names ``targets`` matches."""
     from peft import LoraConfig
 
     return LoraConfig(
-        r=arguments.rank, lora_alpha=arguments.alpha, lora_dropout=arguments.dropout, target_modules=TARGETS
+        r=arguments.rank, lora_alpha=arguments.alpha, lora_dropout=arguments.dropout, target_modules=targets
     )
 
 
 def attach_lora(model: nn.Module, arguments: LoraArguments, seed: int) -> None:
-    """Put adapters beside the linear layers of ``model.backbone``'s language model; they change nothing yet.
+    """Put adapters beside the linear layers of ``model.backbone``'s language model; they change nothing yet."""
+    add_adapters(model.backbone, arguments, TARGETS, seed)
 
-    The backbone keeps its class. Its weights move to ``base_layer`` in their layers.
+
+def add_adapters(module: nn.Module, arguments: LoraArguments, targets: str, seed: int) -> None:
+    """Put adapters beside the linear layers of a module that ``targets`` matches; all else rests.
+
+    The module keeps its class. The weights of these layers move to ``base_layer`` in them.
     """
     name_accelerator()
     from peft import inject_adapter_in_model
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        inject_adapter_in_model(lora_config(arguments), model.backbone)
+        inject_adapter_in_model(lora_config(arguments, targets), module)
 
 
 def has_lora(model: nn.Module) -> bool:
@@ -59,6 +64,11 @@ def has_lora(model: nn.Module) -> bool:
 
 
 def merge_lora(model: nn.Module) -> None:
+    """Merge the adapters of ``attach_lora``, see ``merge_adapters``."""
+    merge_adapters(model.backbone)
+
+
+def merge_adapters(module: nn.Module) -> None:
     """Add the adapters' products to the layers beside them and take the adapters out.
 
     The sum is made in float32 and rounded once, to the layer's own type.
@@ -66,13 +76,13 @@ def merge_lora(model: nn.Module) -> None:
     name_accelerator()
     from peft.tuners.lora import LoraLayer
 
-    for name, module in list(model.named_modules()):
-        if isinstance(module, LoraLayer):
-            layer = module.get_base_layer()
+    for name, layered in list(module.named_modules()):
+        if isinstance(layered, LoraLayer):
+            layer = layered.get_base_layer()
             with torch.no_grad():
-                update = module.get_delta_weight("default").float()
+                update = layered.get_delta_weight("default").float()
                 layer.weight.copy_(layer.weight.float() + update)
             parent, _, child = name.rpartition(".")
-            setattr(model.get_submodule(parent), child, layer)
-    if hasattr(model.backbone, "peft_config"):
-        del model.backbone.peft_config
+            setattr(module.get_submodule(parent), child, layer)
+    if hasattr(module, "peft_config"):
+        del module.peft_config

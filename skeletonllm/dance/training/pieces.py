@@ -24,11 +24,13 @@ from skeletonllm.skeleton.formats import is_companion
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A dance and its music, as long as the shorter of them: ``vectors`` (T, 151) and ``music`` (T, F) float32."""
+    """A dance and its music, as long as the shorter of them: ``vectors`` (T, 151) and ``music`` (T, F) float32, and the
+    ``beats`` of the music in seconds, if they are known."""
 
     name: str
     vectors: np.ndarray
     music: np.ndarray
+    beats: np.ndarray | None = None
 
 
 def load_pieces(
@@ -74,7 +76,7 @@ def _recorded(data: DanceData, body: Body, phase: bool) -> Iterator[Piece]:
 def _piece(name: str, motion: Motion, music: MusicFeatures, phase: bool) -> Piece:
     length = min(motion.num_frames, music.num_frames)
     heard = music.with_phase() if phase else music
-    return Piece(name, motion.to_vector()[:length], heard.values[:length])
+    return Piece(name, motion.to_vector()[:length], heard.values[:length], music.beat_times)
 
 
 class Clips:
@@ -104,6 +106,7 @@ class Clips:
         frames: int = FRAMES,
     ):
         self.names = [piece.name for piece in pieces]
+        self._beats = [piece.beats for piece in pieces]
         self.vectors = [torch.from_numpy(normalizer.normalize(piece.vectors)) for piece in pieces]
         heard = [
             piece.music if music_normalizer is None else music_normalizer.normalize(piece.music) for piece in pieces
@@ -136,6 +139,15 @@ class Clips:
         """Which piece a clip is of, and where in it."""
         piece, first = self.places[number]
         return f"{self.names[piece]} at {first / FPS:.1f} s"
+
+    def beats(self, number: int) -> np.ndarray | None:
+        """The beats of the music of a clip in seconds from its start, if they are known."""
+        piece, first = self.places[number]
+        beats = self._beats[piece]
+        if beats is None:
+            return None
+        beats = beats - first / FPS
+        return beats[(beats >= 0) & (beats < self.frames / FPS)]
 
     def stack(self, numbers: list[int]) -> tuple[Tensor, Tensor]:
         """Dances (B, frames, 151) and music (B, frames, F) of clips, normalised."""

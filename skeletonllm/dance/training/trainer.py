@@ -90,7 +90,7 @@ class DanceTrainer(Loop):
         learner.to(ranks.device).train()
         computing = EngineSettings(self.size, accumulation, settings.max_gradient_norm, low)
         super().__init__(
-            make_engine(learner, _groups(learner, settings), computing, ranks, deepspeed),
+            make_engine(learner, parameter_groups(learner, settings), computing, ranks, deepspeed),
             LoopSettings(
                 seed=settings.seed,
                 warmup_share=settings.warmup_share,
@@ -168,13 +168,15 @@ def mean_of(checkpoint: Checkpoint) -> dict[str, Tensor]:
     return kept
 
 
-def _groups(learner: Learner, settings: DanceOptimization) -> list[dict]:
-    """Matrices with weight decay, and vectors without."""
+def parameter_groups(module: nn.Module, settings: DanceOptimization) -> list[dict]:
+    """What learns of a module: matrices with weight decay, and vectors without."""
     groups = {"matrices": [], "vectors": []}
-    for parameter in learner.parameters():
-        groups["matrices" if parameter.ndim > 1 else "vectors"].append(parameter)
+    for parameter in module.parameters():
+        if parameter.requires_grad:
+            groups["matrices" if parameter.ndim > 1 else "vectors"].append(parameter)
     decay = {"matrices": settings.weight_decay, "vectors": 0.0}
     return [
         dict(name=f"denoiser {kind}", params=group, lr=settings.learning_rate, weight_decay=decay[kind])
         for kind, group in groups.items()
+        if group
     ]
