@@ -27,6 +27,9 @@ from skeletonllm.dance.normalizer import Normalizer
 NO_MUSIC_SHARE, GUIDANCE = 0.25, 2.0
 
 _Between = Callable[[Tensor, float], Tensor]
+Correct = Callable[[Tensor, Step, int], Tensor]
+"""Changes dances (B, T, C) as they are predicted without noise, given the step and how many are left, 1 at the last;
+see ``guidance``."""
 
 
 class Model(Protocol):
@@ -100,6 +103,7 @@ class Diffusion:
         steps: int = 50,
         eta: float = 1.0,
         guidance: float = GUIDANCE,
+        correct: Correct | None = None,
         return_trajectory: bool = False,
     ) -> Tensor | Trajectory:
         """Dances to music.
@@ -111,14 +115,21 @@ class Diffusion:
             steps: of sampling.
             eta: 0 adds no noise on the way, so that the noise at the start decides all; 1 as much as the diffusion.
             guidance: w above.
-            return_trajectory: give back how the dances came about, too, with the likelihood of each step.
+            correct: changes the dances that the model predicts at each step. Default: nobody does.
+            return_trajectory: give back how the dances came about, too, with the likelihood of each step; not of
+                dances that somebody else corrects, whose steps the model alone would not take.
 
         Returns:
             (B, T, 151) normalised, or a ``Trajectory``.
+
+        Raises:
+            ValueError: the trajectory of corrected dances.
         """
+        if return_trajectory and correct is not None:
+            raise ValueError("the trajectory of dances that are corrected on the way is not the model's alone")
         planned, weights = plan_steps(self.alpha_bars, steps, eta), (float(guidance),) * steps
         if not return_trajectory:
-            return self._run(model, music, planned, weights, generator)
+            return self._run(model, music, planned, weights, generator, correct=correct)
         states, means = [], []
 
         def record(state: Tensor, _: float) -> Tensor:
@@ -201,11 +212,13 @@ class Diffusion:
         steps: int = 50,
         eta: float = 1.0,
         guidance: float = GUIDANCE,
+        correct: Correct | None = None,
     ) -> Tensor:
         """Windows of one long dance to (F, features) of music: made together, and after each step but the last every
         window takes over the second half of the one before as its beginning. Guidance rises, see ``rising_guidance``.
 
-        Unlike the released code of EDGE, they agree about the noise at the start, too.
+        Unlike the released code of EDGE, they agree about the noise at the start, too. Arguments as for
+        ``ddim_sample``.
 
         Returns:
             (N, window, 151) normalised; once motions, ``long_form.stitch`` puts them together.
@@ -216,7 +229,7 @@ class Diffusion:
 
         planned = plan_steps(self.alpha_bars, steps, eta)
         windows = cut_windows(music, window)
-        return self._run(model, windows, planned, rising_guidance(guidance, steps), generator, agree)
+        return self._run(model, windows, planned, rising_guidance(guidance, steps), generator, agree, correct=correct)
 
     def edit(
         self,
@@ -255,13 +268,17 @@ class Diffusion:
         generator: torch.Generator,
         between: _Between = lambda state, _: state,
         means: list[Tensor] | None = None,
+        correct: Correct | None = None,
     ) -> Tensor:
         """All steps; ``between`` changes a state, given the dance's share in its variance, before the next step."""
         predict = _Guided(model, music, guidance)
         state = gaussian((*music.shape[:2], VECTOR_SIZE), generator, music)
         state = between(state, planned[0].alpha_bar)
-        for step, weight in zip(planned, guidance, strict=True):
-            mean = step_mean(state, predict(state, step.time, weight), step)
+        for number, (step, weight) in enumerate(zip(planned, guidance, strict=True)):
+            clean = predict(state, step.time, weight)
+            if correct is not None:
+                clean = correct(clean, step, len(planned) - number)
+            mean = step_mean(state, clean, step)
             state = mean
             if means is not None:
                 means.append(mean)

@@ -1,7 +1,7 @@
 """A trained generator as one thing: what it hears, how it dances, whose body it is, and the folder that holds it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from skeletonllm.dance.body import Body, default_body
-from skeletonllm.dance.codecs.edge import from_edge
 from skeletonllm.dance.denoiser import Condition, Denoiser
 from skeletonllm.dance.diffusion import GUIDANCE, Diffusion
 from skeletonllm.dance.edge_checkpoint import load_edge_checkpoint
-from skeletonllm.dance.long_form import cut_windows, stitch
+from skeletonllm.dance.guidance import Correction, Setting, correct_by
+from skeletonllm.dance.long_form import cut_windows
 from skeletonllm.dance.motion import FPS, VECTOR_SIZE, Motion
 from skeletonllm.dance.music import MusicFeatures
 from skeletonllm.dance.normalizer import Normalizer
@@ -114,6 +114,7 @@ class Generator:
         eta: float = 1.0,
         guidance: float = GUIDANCE,
         count: int = 1,
+        corrections: Sequence[Correction] = (),
         progress: Callable[[int], None] = lambda steps: None,
     ) -> list[Motion]:
         """Dances to music of any length, each as long as the music.
@@ -127,25 +128,36 @@ class Generator:
             seed: of all noise.
             steps, eta, guidance: see ``Diffusion.ddim_sample``.
             count: how many dances.
+            corrections: what changes them on their way out of the noise, one after the other, see ``guidance``.
             progress: told after each of the ``count * steps`` steps how many are done.
 
         Raises:
-            ValueError: music that the denoiser cannot hear, see ``hear``, or a count below one.
+            ValueError: music that the denoiser cannot hear, see ``hear``, a count below one, or corrections at more
+                steps than there are.
         """
         if count < 1:
             raise ValueError(f"count is {count}, expected 1 or more")
+        for correction in corrections:
+            if correction.steps > steps:
+                raise ValueError(f"dances corrected at {correction.steps} steps of {steps}")
         heard, frames = self.hear(music), self.denoiser.config.frames
         source = music.source if isinstance(music, MusicFeatures) else ""
         diffusion, dances = Diffusion(), []
+        beats = music.beat_times if isinstance(music, MusicFeatures) else None
+        setting = Setting(
+            self.body, self.normalizer, diffusion.alpha_bars, self.fps, True, self.vectors == _EDGE, beats
+        )
+        correct = correct_by(corrections, setting)
         for number in range(count):
             model = _Counted(self.denoiser, lambda done, before=number * steps: progress(before + done))
             noise = torch.Generator().manual_seed(mixed_seed(seed, number))
-            settings = {"generator": noise, "steps": steps, "eta": eta, "guidance": guidance}
+            settings = {"generator": noise, "steps": steps, "eta": eta, "guidance": guidance, "correct": correct}
             if len(heard) > frames:
                 windows = diffusion.sample_long(model, heard, window=frames, **settings)
             else:  # guidance need not rise, as there is nobody to agree with
                 windows = diffusion.ddim_sample(model, cut_windows(heard, frames), **settings)
-            dance = stitch([self._motion(window) for window in windows]).slice(0, len(heard))
+            (dance,) = setting.motions(windows)
+            dance = dance.slice(0, len(heard))
             if self.vectors == _EDGE:  # made for a body whose legs are of another length
                 dance = align_floor(dance, self.body)
             dances.append(dance.replace(source=source))
@@ -210,10 +222,6 @@ class Generator:
             return cls(denoiser, normalizer, None, vectors=_EDGE)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-
-    def _motion(self, window: Tensor) -> Motion:
-        vector = self.normalizer.denormalize(window.float().cpu().numpy())
-        return from_edge(vector) if self.vectors == _EDGE else Motion.from_vector(vector, self.fps)
 
 
 class _Counted:

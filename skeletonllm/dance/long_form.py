@@ -36,6 +36,15 @@ def share_halves(windows: Tensor) -> Tensor:
     return shared
 
 
+def agree_on_halves(changes: Tensor) -> Tensor:
+    """Changes (N, T, C) to windows of one dance, the mean of both where two windows overlap: what agreed before agrees
+    after them."""
+    half = changes.shape[1] // 2
+    agreed = changes.clone()
+    agreed[:-1, half:] = agreed[1:, :half] = (changes[:-1, half:] + changes[1:, :half]) / 2
+    return agreed
+
+
 def rising_guidance(guidance: float, steps: int) -> tuple[float, ...]:
     """From 0 up to ``guidance`` over the first half of the steps: windows agree before music tells them apart."""
     return tuple(np.minimum(np.linspace(0, 2 * guidance, steps), guidance).tolist()) if steps > 1 else (guidance,)

@@ -5,10 +5,12 @@ pelvis carries a quarter turn; and the six numbers of a rotation are the first t
 """
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from skeletonllm.dance.codecs.axes import FILE_TO_DANCE
 from skeletonllm.dance.motion import CONTACTS, FPS, ROOT, ROTATIONS, VECTOR_SIZE, Motion
-from skeletonllm.skeleton.kinematics import rotation_6d_to_matrix
+from skeletonllm.skeleton.kinematics import matrix_to_rotation_6d, rotation_6d_to_matrix
 
 
 def from_edge(vector: np.ndarray, source: str = "") -> Motion:
@@ -20,6 +22,15 @@ def from_edge(vector: np.ndarray, source: str = "") -> Motion:
     ours = FILE_TO_DANCE @ theirs @ FILE_TO_DANCE.T
     ours[:, 0] = theirs[:, 0] @ FILE_TO_DANCE.T
     return Motion(vector[:, ROOT], ours, np.clip(vector[:, CONTACTS], 0.0, 1.0), FPS, source)
+
+
+def own_vectors(vectors: Tensor) -> Tensor:
+    """(..., 151) numbers as they stand in our vectors of the same motions; differentiable."""
+    theirs = rotation_6d_to_matrix(vectors[..., ROTATIONS].unflatten(-1, (-1, 6))).transpose(-1, -2)
+    axes = torch.as_tensor(FILE_TO_DANCE).to(vectors)
+    pelvis = theirs[..., :1, :, :] @ axes.T
+    ours = torch.cat([pelvis, axes @ theirs[..., 1:, :, :] @ axes.T], -3)
+    return torch.cat([vectors[..., : ROTATIONS.start], matrix_to_rotation_6d(ours).flatten(-2)], -1)
 
 
 def to_edge(motion: Motion) -> np.ndarray:
