@@ -16,7 +16,7 @@ BODY = default_body()
 @pytest.fixture(scope="module")
 def measured():
     """Means over eight dances of what is measured of them, clean and flawed, and the largest change of each."""
-    pairs = [list(embedded_pairs(8, 0, 10.0, flaws=flaws)) for flaws in (0.0, 1.0)]
+    pairs = [list(embedded_pairs(8, 0, 8.0, flaws=flaws)) for flaws in (0.0, 1.0)]
     clean, flawed = (
         {name: np.array([METRICS[name].measure(Performance(motion, BODY, song.beats), False) for song, motion in found])
          for name in ("penetration_rate", "foot_ground_distance", "motion_magnitude", "beat_alignment_music")}
@@ -28,9 +28,9 @@ def measured():
 def test_limbs_stand_in_each_other_and_the_floor_is_off(measured):
     clean, flawed = measured
     assert clean["penetration_rate"].max() < 0.01 and clean["foot_ground_distance"].max() < 0.1
-    # 1.4 over many dances; from none to five in one.
+    # Over many dances 1.4 and 21; from none to five, and from 5 to 50, in one.
     assert 1 < flawed["penetration_rate"].mean() < 2.5
-    assert 20 < flawed["foot_ground_distance"].mean() < 30
+    assert 15 < flawed["foot_ground_distance"].mean() < 30
     # Dancers differ.
     assert flawed["penetration_rate"].max() > 2 * flawed["penetration_rate"].min()
 
