@@ -7,6 +7,7 @@ import typer
 COMMANDS = {
     "demo": "skeletonllm.cli.dance.demo",
     "train": "skeletonllm.cli.dance.train",
+    "finetune": "skeletonllm.cli.dance.finetune",
     "generate": "skeletonllm.cli.dance.generate",
     "evaluate": "skeletonllm.cli.dance.evaluate",
     "judge": "skeletonllm.cli.dance.judge",

@@ -1,0 +1,170 @@
+"""A run of fine-tuning: a generator, music, rewards, updates, and the generator in the end; resumable at any step."""
+
+import copy
+import json
+import logging
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from skeletonllm.dance.denoiser import Denoiser
+from skeletonllm.dance.diffusion import Diffusion
+from skeletonllm.dance.finetuning.policy import Policy
+from skeletonllm.dance.finetuning.recipe import FinetuneRecipe
+from skeletonllm.dance.finetuning.trainer import FinetuneTrainer, chosen_music
+from skeletonllm.dance.generator import Generator
+from skeletonllm.dance.rewards import Dances
+from skeletonllm.dance.rewards.anti_freezing import energy
+from skeletonllm.dance.training.pieces import Clips, load_pieces
+from skeletonllm.dance.training.trainer import learnt_by, mean_of
+from skeletonllm.data.seeds import mixed_seed
+from skeletonllm.models.trained import MODEL_FOLDER
+from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER, Checkpoint, load_newest_checkpoint
+from skeletonllm.training.distributed import Ranks, process_group
+from skeletonllm.training.engine import load_deepspeed_config
+from skeletonllm.training.faults import TimeLimit, check_room, ending_at_once
+from skeletonllm.training.lora import add_adapters, merge_adapters
+from skeletonllm.training.plain_values import from_plain
+from skeletonllm.training.run_folder import find_beginning, step_of_model, write_model
+
+logger = logging.getLogger(__name__)
+
+REFERENCE_FILE = "reference.safetensors"
+# Every linear layer of the decoder and the music encoder.
+_ADAPTED = r"(layers|music_layers)\..*"
+# Dances to each clip of music that tell how much the generator moved, and dances that are made at once.
+_REFERENCE_DANCES, _AT_ONCE = 2, 16
+
+
+def finetune(
+    recipe: FinetuneRecipe,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    deepspeed: str | Path | None = None,
+    time_limit: float | None = None,
+) -> Path:
+    """Fine-tune a generator into a folder, as one of the processes of a launcher or alone.
+
+    Args and errors as for ``skeletonllm.dance.training.run.train``; ``ValueError`` also for a recipe without a
+    generator, or one of which the rewards cannot be learnt from.
+
+    Returns:
+        The folder of the generator.
+    """
+    folder, limit = Path(folder), TimeLimit(time_limit)
+    if not recipe.generator:
+        raise ValueError("the recipe names no generator to fine-tune: generator=FOLDER")
+    config = None if deepspeed is None else load_deepspeed_config(deepspeed)
+    with ending_at_once(), process_group(always=config is not None) as ranks:
+        found = _found(recipe, folder, resume)
+        if found is not None and found.step == recipe.optimization.steps == step_of_model(folder):
+            logger.warning("%s is finished; there is nothing left to train", folder)
+            return folder / MODEL_FOLDER
+        generator = Generator.load(recipe.generator)
+        if found is None or found.step < recipe.optimization.steps:
+            _learn(recipe, folder, generator, found, ranks, config, limit)
+            found = load_newest_checkpoint(folder / CHECKPOINT_FOLDER)
+            generator = Generator.load(recipe.generator)
+        if ranks.is_first:
+            _adapt(generator.denoiser, recipe)
+            generator.denoiser.load_state_dict(mean_of(found))
+            if recipe.lora is not None:
+                merge_adapters(generator.denoiser)
+            write_model(folder, found.step, generator.save)
+        ranks.barrier()
+        return folder / MODEL_FOLDER
+
+
+def _found(recipe: FinetuneRecipe, folder: Path, resume: bool) -> Checkpoint | None:
+    found = find_beginning(folder, resume)
+    if found is None:
+        return None
+    checkpoints = folder / CHECKPOINT_FOLDER
+    if from_plain(FinetuneRecipe, found.state["recipe"], str(checkpoints)).decisive() != recipe.decisive():
+        raise ValueError(f"{checkpoints}: the run was begun with another recipe; see recipe.json there")
+    logger.warning("resumed at step %d of %d", found.step, recipe.optimization.steps)
+    return found
+
+
+def _learn(
+    recipe: FinetuneRecipe,
+    folder: Path,
+    generator: Generator,
+    found: Checkpoint | None,
+    ranks: Ranks,
+    deepspeed: dict | None,
+    limit: TimeLimit,
+) -> None:
+    rewards = recipe.rewards.weighted()
+    _, direct = recipe.objective.split(rewards)
+    pieces = load_pieces(recipe.data, generator.body, phase=generator.beat_phase, progress=ranks.is_first)
+    clips = Clips(
+        pieces,
+        generator.normalizer,
+        generator.music_normalizer,
+        stride=recipe.data.stride,
+        batch_size=1,
+        seed=0,
+        frames=generator.denoiser.config.frames,
+    )
+    generator = generator.to(ranks.device)
+    reference = copy.deepcopy(generator.denoiser).requires_grad_(False)
+    energies = _energies(recipe, folder, generator, clips, ranks)
+    _adapt(generator.denoiser, recipe)
+    if found is not None:
+        generator.denoiser.load_state_dict(learnt_by(found), strict=recipe.lora is None)
+    objective = recipe.objective
+    policy = Policy(
+        generator.denoiser,
+        generator.normalizer,
+        generator.body,
+        clip=objective.clip if objective.method == "ppo" else None,
+        kl=objective.kl,
+        direct=direct,
+        last_steps=objective.last_steps,
+    )
+    trainer = FinetuneTrainer(policy, reference, clips, energies, rewards, recipe, folder, ranks, deepspeed, limit)
+    if found is not None:
+        trainer.restore(found)
+    if ranks.is_first:
+        check_room(folder, trainer.bytes_to_write())
+        (folder / "recipe.json").write_text(json.dumps(recipe.as_dict(), indent=1))
+    ranks.barrier()
+    trainer.train()
+
+
+def _adapt(denoiser: Denoiser, recipe: FinetuneRecipe) -> None:
+    if recipe.lora is not None:
+        add_adapters(denoiser, recipe.lora, _ADAPTED, recipe.optimization.seed)
+
+
+@torch.no_grad()
+def _energies(recipe: FinetuneRecipe, folder: Path, generator: Generator, clips: Clips, ranks: Ranks) -> Tensor:
+    """(C,) how much the generator moves to each clip of music before it is fine-tuned; kept in the run's folder."""
+    path = folder / REFERENCE_FILE
+    if path.exists():
+        return load_file(path)["energy"]
+    music = chosen_music(clips, recipe)
+    found = torch.zeros(len(music))
+    for first in range(0, len(music), _AT_ONCE):
+        heard = clips.stack(music[first : first + _AT_ONCE])[1].to(ranks.device)
+        for number in range(_REFERENCE_DANCES):
+            sample = Diffusion().ddim_sample(
+                generator.denoiser,
+                heard,
+                generator=torch.Generator().manual_seed(mixed_seed(recipe.optimization.seed, first, number, 2)),
+                steps=recipe.sampling.steps,
+                eta=recipe.sampling.eta,
+                guidance=recipe.sampling.guidance,
+            )
+            dances = Dances(generator.normalizer.denormalize(sample.float().cpu()), generator.body, generator.fps)
+            found[first : first + len(heard)] += energy(dances) / _REFERENCE_DANCES
+    if ranks.is_first:
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".tmp")
+        save_file({"energy": found}, draft)
+        draft.replace(path)
+    return found
