@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skeletonllm.cli.dance.corrections import describe_projection, read_corrections
 from skeletonllm.cli.evaluate import print_table
 
 if TYPE_CHECKING:
@@ -55,6 +56,20 @@ def generate(
     count: Annotated[int, typer.Option(min=1, help="How many dances; more than one are numbered NAME-1, ...")] = 1,
     guidance: Annotated[float, typer.Option(min=0, help="How far the music's influence is exaggerated; 1: not.")] = 2.0,
     steps: Annotated[int, typer.Option(min=1, help="Of sampling: more take longer, and vary more.")] = 50,
+    guide: Annotated[
+        list[str] | None,
+        typer.Option(metavar="REWARD[=WEIGHT]", help="Guide dances to more of a reward, as ground; may be repeated."),
+    ] = None,
+    guide_form: Annotated[
+        str, typer.Option(help="rewards: by the gradients of --guide; paper: the floor's guidance as published.")
+    ] = "rewards",
+    guide_steps: Annotated[
+        int | None, typer.Option(min=1, help="Guide at how many of the last steps. Default: 1.")
+    ] = None,
+    rewards: Annotated[Path | None, typer.Option(help="Python that registers one's own rewards for --guide.")] = None,
+    project: Annotated[
+        int, typer.Option(min=0, help="At how many of the last steps a simulated body imitates the dance; 0: never.")
+    ] = 0,
     post_process: Annotated[
         bool, typer.Option("--post-process/--raw", help="Write with feet put on the floor, or as the model made it.")
     ] = True,
@@ -66,19 +81,29 @@ def generate(
     from tqdm import tqdm
 
     from skeletonllm.dance.files import write_dance
+    from skeletonllm.dance.guidance import Projection
     from skeletonllm.dance.metrics import FORMS
 
     check_outputs(output)
+    corrections = read_corrections(guide or [], guide_form, guide_steps, rewards, project, steps)
     generator = load_generator(model, device)
     sound, heard = listen(music, features, seconds, generator.fps)
     with tqdm(total=count * steps, unit="step", disable=None, leave=False) as bar:
         dances = generator.dance(
-            heard, seed=seed, steps=steps, guidance=guidance, count=count, progress=lambda done: bar.update()
+            heard,
+            seed=seed,
+            steps=steps,
+            guidance=guidance,
+            count=count,
+            corrections=corrections,
+            progress=lambda done: bar.update(),
         )
     body = generator.body
     made = [{form: prepare(dance, body) for form, prepare in FORMS.items()} for dance in dances]
     print(f"{heard.num_frames / heard.fps:.1f} s of music, {len(heard.beats)} beats found")
     print_table(summary(made, body, heard.beat_times))
+    for projection in (each for each in corrections if isinstance(each, Projection)):
+        print(describe_projection(projection))
     for number, forms in enumerate(made, start=1):
         for path in output:
             path = path if count == 1 else path.with_stem(f"{path.stem}-{number}")

@@ -11,6 +11,7 @@ from skeletonllm.dance.guidance.ascent import ascend
 from skeletonllm.dance.guidance.setting import Setting
 from skeletonllm.dance.motion import ROOT, ROTATIONS, VECTOR_SIZE
 from skeletonllm.dance.rewards import find_rewards
+from skeletonllm.dance.rewards.anti_freezing import energy
 
 CHANNELS = {"height": (slice(ROOT.stop - 1, ROOT.stop),), "root": (ROOT,), "all": (ROOT, ROTATIONS)}
 """What may be changed, by name: the height of the pelvis, its place, or the pose as well. Contacts are said by the
@@ -61,8 +62,11 @@ class RewardGuidance:
         for part in CHANNELS[self.channels]:
             changed[part] = True
 
+        # They are to move as much as the model has them move.
+        kept = energy(setting.dances(clean))
+
         def gain(clips: Tensor) -> Tensor:
-            dances = setting.dances(clips)
+            dances = setting.dances(clips, kept)
             return sum(
                 self.weights[name] * each(dances).reshape(len(clips), -1).mean(1) for name, each in rewards.items()
             )

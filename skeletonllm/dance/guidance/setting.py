@@ -40,15 +40,15 @@ class Setting:
     edge: bool = False
     beats: np.ndarray | None = None
 
-    def dances(self, clean: Tensor) -> Dances:
-        """The B clips in metres, differentiable."""
+    def dances(self, clean: Tensor, energy: Tensor | None = None) -> Dances:
+        """The B clips in metres, differentiable; ``energy`` as for ``Dances``."""
         vectors = self.normalizer.denormalize(clean)
         if self.edge:
             vectors = own_vectors(vectors)
             lifts = [align_floor(each, self.body).root[0, 2] - each.root[0, 2] for each in self.motions(clean)]
             vectors = vectors.clone()
             vectors[..., ROOT.stop - 1] += torch.tensor(lifts).to(vectors)[:, None]
-        return Dances(vectors, self.body, self.fps, self._beats(*clean.shape[:2]))
+        return Dances(vectors, self.body, self.fps, self._beats(*clean.shape[:2]), energy)
 
     def motions(self, clean: Tensor) -> list[Motion]:
         """Each dance as a motion: B of them, or one of all windows."""
