@@ -28,8 +28,8 @@ def measured():
 def test_limbs_stand_in_each_other_and_the_floor_is_off(measured):
     clean, flawed = measured
     assert clean["penetration_rate"].max() < 0.01 and clean["foot_ground_distance"].max() < 0.1
-    # Over many dances 1.4 and 21; from none to five, and from 5 to 50, in one.
-    assert 1 < flawed["penetration_rate"].mean() < 2.5
+    # Over many dances 2 and 21; from none to five, and from 5 to 50, in one.
+    assert 1 < flawed["penetration_rate"].mean() < 3
     assert 15 < flawed["foot_ground_distance"].mean() < 30
     # Dancers differ.
     assert flawed["penetration_rate"].max() > 2 * flawed["penetration_rate"].min()
@@ -59,7 +59,7 @@ def test_flaws_are_smooth_and_grow_with_their_strength():
     np.testing.assert_allclose(moved, 2 * (half.root - motion.root), atol=1e-6)
     # Waves of 5 cm, of which three seconds is the shortest: 0.1 m/s. A foot that stands slides no faster than that.
     assert 0.01 < np.linalg.norm(np.diff(moved[:, :2], axis=0), axis=-1).max() * 30 < 0.15
-    # A shoulder that turns by 62 degrees (1.3 times 48) in a beat of 0.46 s turns by 0.15 a frame, and about two axes.
+    # A shoulder that turns by 42 degrees (1.3 times 0.7 times 46) in a beat of 0.46 s turns by 0.1 a frame, and about two axes.
     shoulders = [BODY.index("left_shoulder"), BODY.index("right_shoulder")]
     leans = whole.rotations[:, shoulders] @ np.swapaxes(motion.rotations[:, shoulders], -1, -2)
     turned = np.linalg.norm(np.diff(leans, axis=0), axis=(-1, -2)) / np.sqrt(2)

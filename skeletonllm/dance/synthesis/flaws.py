@@ -20,11 +20,13 @@ from skeletonllm.skeleton.kinematics import axis_rotation
 # What leans inwards in a phrase, the axis of its parent, and how many degrees at most; signs are those of the left.
 # About y an arm comes nearer to the trunk and a leg to the other, whose foot stays flat; about z forearms come to lie
 # over the belly.
-_LEANS = (({"shoulder": 1}, "y", 24.0), ({"shoulder": -1}, "z", 48.0), ({"hip": 1, "ankle": -1}, "y", 8.0))
+_LEANS = (({"shoulder": 1}, "y", 22.0), ({"shoulder": -1}, "z", 46.0), ({"hip": 1, "ankle": -1}, "y", 7.0))
 # Of one dancer, how much of that.
 _DANCERS = (0.7, 1.3)
-# Metres that the floor of a dance is off, at most.
-_FLOOR = 0.045
+# Of the most, what a phrase has at least.
+_LEAST = 0.3
+# Metres that the floor of a dance is off: markers and joints are rarely as low as soles, so more float than sink.
+_FLOOR = (-0.03, 0.055)
 # Metres that the pelvis wanders, along x and y (feet slide) and up (they float and sink), and the seconds of its waves.
 _WANDERING = (0.05, 0.05, 0.02)
 _WAVES = (3.1, 4.7, 7.9)
@@ -62,13 +64,13 @@ def add_flaws(motion: Motion, song: Song, strength: float, seed: int, body: Body
             for joint, sign in joints.items():
                 number = body.index(f"{side}_{joint}")
                 rotations[:, number] = axis_rotation("xyz".index(axis), sign * angle) @ rotations[:, number]
-    root = motion.root + strength * (_wandering(times, rng) + [0.0, 0.0, rng.uniform(-_FLOOR, _FLOOR)])
+    root = motion.root + strength * (_wandering(times, rng) + [0.0, 0.0, rng.uniform(*_FLOOR)])
     return motion.replace(root=root, rotations=rotations)
 
 
 def _by_phrase(beats: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(T,) from 0 to 1: an amount for each phrase of a dance at any beats (T,), reached in its first beat."""
-    amounts = rng.random(max(1, int(np.ceil(beats[-1] / BEATS))) + 1)
+    """(T,) up to 1: an amount for each phrase of a dance at any beats (T,), reached in its first beat."""
+    amounts = rng.uniform(_LEAST, 1.0, max(1, int(np.ceil(beats[-1] / BEATS))) + 1)
     keys = [(0.0, amounts[0])]
     for phrase, (before, amount) in enumerate(pairwise(amounts), start=1):
         keys += [(phrase * BEATS, before), (phrase * BEATS + 1, amount)]
