@@ -12,6 +12,7 @@ COMMANDS = {
     "evaluate": "skeletonllm.cli.dance.evaluate",
     "judge": "skeletonllm.cli.dance.judge",
     "imitate": "skeletonllm.cli.dance.imitate",
+    "report": "skeletonllm.cli.dance.report",
 }
 
 app = typer.Typer(help="Dances: learn, make and measure them.", no_args_is_help=True)

@@ -66,10 +66,14 @@ def paired(table: np.ndarray, first: np.ndarray, name: str = "row") -> tuple[np.
     """Two tables (seeds, songs) with as many seeds each: where one has a single seed, that is beside all of the other.
 
     Raises:
-        ValueError: other numbers of seeds, which cannot be paired.
+        ValueError: see ``check_pairs``.
     """
-    counts = len(table), len(first)
-    if counts[0] != counts[1] and 1 not in counts:
-        raise ValueError(f"{name}: {counts[0]} models beside {counts[1]} of the first row, expected as many, or one")
-    wide = max(counts)
+    check_pairs(len(table), len(first), name)
+    wide = max(len(table), len(first))
     return tuple(np.broadcast_to(each, (wide, each.shape[1])) for each in (table, first))
+
+
+def check_pairs(seeds: int, first: int, name: str = "row") -> None:
+    """Raises ValueError where a row and the first have other numbers of seeds, and none of them one."""
+    if seeds != first and 1 not in (seeds, first):
+        raise ValueError(f"{name}: {seeds} models beside {first} of the first row, expected as many, or one")

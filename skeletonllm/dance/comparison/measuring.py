@@ -7,8 +7,8 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
@@ -16,18 +16,29 @@ import numpy as np
 
 from skeletonllm import __version__
 from skeletonllm.dance.body import Body, default_body
+from skeletonllm.dance.codecs import read_motion
+from skeletonllm.dance.comparison.differences import check_pairs
 from skeletonllm.dance.comparison.measures import measure
-from skeletonllm.dance.comparison.rows import REFERENCE, Row, load_model, model_digest
+from skeletonllm.dance.comparison.rows import REFERENCE, Danced, Row, load_model, model_digest
 from skeletonllm.dance.comparison.songs import Song
 from skeletonllm.dance.files import write_dance
 from skeletonllm.dance.motion import Motion
 from skeletonllm.evaluation.provenance import provenance
 from skeletonllm.rendering.video import replacing
+from skeletonllm.skeleton.proportions import STATURE
 
 MEASURED = "measured"
 
 Told = Callable[[str], None]
-Dancer = Callable[[Song], tuple[Motion, Body]]
+
+
+@dataclass(frozen=True, eq=False)
+class Dancer:
+    """Somebody with a body: ``dance`` to a song."""
+
+    dance: Callable[[Song], Danced]
+    stature: float = STATURE
+    scales: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,14 @@ class Unit:
         content = json.loads(self.path.read_text(encoding="utf-8"))
         return content if content["key"] == self.key else None
 
+    def danced(self) -> tuple[Motion, Body]:
+        """The dance that was measured, and who danced it. Raises ValueError if it was never measured."""
+        content = self.read()
+        if content is None:
+            raise ValueError(f"{self.path}: was not measured")
+        body = default_body(content["body"]["scales"], stature=content["body"]["stature"])
+        return read_motion(self.dance, body), body
+
 
 def units_of(rows: Sequence[Row], songs: Sequence[Song], folder: Path, seed: int = 0) -> list[Unit]:
     """All dances of a comparison, those of ``REFERENCE`` last.
@@ -72,11 +91,13 @@ def units_of(rows: Sequence[Row], songs: Sequence[Song], folder: Path, seed: int
 
     Raises:
         FileNotFoundError: a model that is not there.
-        ValueError: two rows or two songs of one name.
+        ValueError: two rows or two songs of one name, or rows whose models cannot be paired, see ``paired``.
     """
     for what, names in (("rows", [row.name for row in rows]), ("songs", [song.name for song in songs])):
         if len(set(names)) < len(names) or not names:
             raise ValueError(f"{what} are called {', '.join(names) or 'nothing'}, expected one or more, each its own")
+    for row in rows:  # before anything is danced
+        check_pairs(len(row.models), len(rows[0].models), row.name)
     beats = hashlib.sha256(json.dumps([song.beats.tolist() for song in songs]).encode()).hexdigest()
     shared = {"beats": beats, "version": __version__}
     units = []
@@ -132,10 +153,12 @@ def measure_all(
 
 def _dancer(row: str, number: int, rows: Sequence[Row], seed: int, device: str) -> Dancer:
     if row == REFERENCE:
-        return lambda song: (song.dance, default_body())
+        return Dancer(lambda song: Danced(song.dance, None))
     (found,) = (each for each in rows if each.name == row)
     generator = load_model(found.models[number]).to(device)
-    return lambda song: (found.manner.dance(generator, song.heard, seed), generator.body)
+    return Dancer(
+        lambda song: found.manner.dance(generator, song.heard, seed), generator.stature, dict(generator.scales)
+    )
 
 
 def _measure(unit: Unit, song: Song, dancer: Dancer, beats: Sequence[np.ndarray], come_from: dict) -> None:
@@ -143,8 +166,9 @@ def _measure(unit: Unit, song: Song, dancer: Dancer, beats: Sequence[np.ndarray]
     # What was kept of another dance does not stay beside the new one, whenever this is stopped.
     unit.path.unlink(missing_ok=True)
     begin = time.perf_counter()
-    dance, body = dancer(song)
+    dance, succeeded = dancer.dance(song)
     seconds = time.perf_counter() - begin
+    body = default_body(dancer.scales, stature=dancer.stature)
     write_dance(unit.dance, dance, body)
     content = {
         "key": unit.key,
@@ -153,6 +177,8 @@ def _measure(unit: Unit, song: Song, dancer: Dancer, beats: Sequence[np.ndarray]
         "song": song.name,
         "seconds_of_music": song.heard.num_frames / song.heard.fps,
         "seconds": seconds,
+        "projected": succeeded,
+        "body": {"stature": dancer.stature, "scales": dict(dancer.scales)},
         "forms": measure(dance, body, beats, unit.song),
         **come_from,
     }

@@ -6,11 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
 from skeletonllm.dance.diffusion import GUIDANCE
 from skeletonllm.dance.generator import SETTINGS, Generator
+from skeletonllm.dance.guidance import Correction, FloorGuidance, Projection, RewardGuidance
 from skeletonllm.dance.motion import Motion
 from skeletonllm.dance.music import MusicFeatures
 from skeletonllm.models.trained import MODEL_FOLDER
@@ -26,6 +28,13 @@ _NAME = re.compile(r"\w[\w .+-]*")
 _DECISIVE = (".safetensors", ".json")
 
 
+class Danced(NamedTuple):
+    """A dance, and whether the simulated body got through it each time that it was projected; None if it never was."""
+
+    motion: Motion
+    succeeded: bool | None
+
+
 @dataclass(frozen=True)
 class Manner:
     """How a generator dances.
@@ -34,19 +43,60 @@ class Manner:
         steps: of sampling.
         eta: 0 adds no noise on the way.
         guidance: how far the influence of the music is exaggerated; 1: not.
+        guide: rewards that guide, by name, with their weights; see ``guidance.RewardGuidance``.
+        guide_steps, guide_iterations, guide_channels: its ``steps``, ``iterations`` and ``channels``.
+        floor_guidance: whether the published guidance comes before it, see ``guidance.FloorGuidance``.
+        project: at how many of the last steps a simulated body imitates the dance, see ``guidance.Projection``.
+
+    Raises:
+        ValueError: numbers out of range, or rewards that cannot guide.
     """
 
     steps: int = 50
     eta: float = 1.0
     guidance: float = GUIDANCE
+    guide: dict = field(default_factory=dict)
+    guide_steps: int = 1
+    guide_iterations: int = 10
+    guide_channels: str = "all"
+    floor_guidance: bool = False
+    project: int = 0
 
     def __post_init__(self):
         check_positive(self, "steps")
-        check_least(self, 0, "eta", "guidance")
+        check_least(self, 0, "eta", "guidance", "project")
+        for name, weight in self.guide.items():
+            if isinstance(weight, bool) or not isinstance(weight, int | float):
+                raise ValueError(f"guide: {name} is {weight!r}, expected a weight")
+        for correction in self.corrections():
+            if correction.steps > self.steps:
+                raise ValueError(f"dances corrected at {correction.steps} steps of {self.steps}")
 
-    def dance(self, generator: Generator, music: MusicFeatures, seed: int) -> Motion:
+    def corrections(self) -> list[Correction]:
+        """What changes dances on their way out of the noise, the projection last."""
+        found: list[Correction] = [FloorGuidance()] * self.floor_guidance
+        if self.guide:
+            found.append(
+                RewardGuidance(
+                    self.guide,
+                    steps=self.guide_steps,
+                    iterations=self.guide_iterations,
+                    channels=self.guide_channels,
+                )
+            )
+        if self.project:
+            found.append(Projection(self.project))
+        return found
+
+    def dance(self, generator: Generator, music: MusicFeatures, seed: int) -> Danced:
         """One dance to a song."""
-        return generator.dance(music, seed=seed, steps=self.steps, eta=self.eta, guidance=self.guidance)[0]
+        corrections = self.corrections()
+        (motion,) = generator.dance(
+            music, seed=seed, steps=self.steps, eta=self.eta, guidance=self.guidance, corrections=corrections
+        )
+        last = corrections[-1] if corrections else None
+        projected = isinstance(last, Projection)
+        return Danced(motion, all(result.succeeded for result in last.results) if projected else None)
 
 
 @dataclass(frozen=True)

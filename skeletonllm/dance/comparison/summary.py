@@ -26,33 +26,39 @@ def summarize(rows: Sequence[Row], songs: Sequence[Song], units: Sequence[Unit],
     Returns:
         Plain values for JSON. ``songs``; ``rows`` by name, that of the real dances last, each with its ``models``,
         ``manner``, for each of ``KINDS`` and ``FORMS`` the ``Resampling.mean`` of each number and, of all but the first
-        row, its ``change``; ``sets`` for each form (``SETS``): ``value``, the mean over seeds, and ``seeds``; and
-        ``seconds``, the median for one second of music. ``commits``: all that dances were measured at.
+        row and the real dances, its ``change``; ``sets`` for each form (``SETS``): ``value``, the mean over seeds, and ``seeds``;
+        ``seconds``, the median for one of music; and how many dances ``fell`` of those that were ``projected``, where
+        any was. ``commits``: all that dances were measured at.
 
     Raises:
         ValueError: a row that was not measured whole, or whose seeds cannot be paired with those of the first.
     """
     found = {name: _read(name, units) for name in [*(row.name for row in rows), REFERENCE]}
-    found = {name: table for name, table in found.items() if table}
+    found = {name: table for name, table in found.items() if table}  # songs of a user have no real dances
     first = rows[0].name
     summary: dict = {"first": first, "songs": [song.name for song in songs], "rows": {}}
     for name, table in found.items():
-        content: dict = {}
-        row = next((row for row in rows if row.name == name), None)
-        if row is not None:
-            manner = units[[unit.row for unit in units].index(name)].key["manner"]
-            content |= {"models": [str(path) for path in row.models], "manner": manner}
-            content["seconds"] = float(np.median([one["seconds"] / one["seconds_of_music"] for one in sum(table, [])]))
+        content = {"sets": _sets(table, found.get(REFERENCE, []))}
         for kind, names in KINDS.items():
             content[kind] = {
                 form: {each: _figure(name, table, found[first], _picked(form, kind, each), seed) for each in names}
                 for form in FORMS
             }
-        content["sets"] = _sets(table, found.get(REFERENCE, []))
         summary["rows"][name] = content
-    every = [one for table in found.values() for models in table for one in models]
-    summary["commits"] = sorted({str(one["commit"]) for one in every})
+    for row in rows:
+        summary["rows"][row.name] |= _made(row, found[row.name])
+    commits = {one["commit"] for table in found.values() for models in table for one in models}
+    summary["commits"] = sorted(commit or "unknown" for commit in commits)
     return summary | provenance()
+
+
+def _made(row: Row, table: list[list[dict]]) -> dict:
+    """How a row came about."""
+    every = [one for models in table for one in models]
+    seconds = float(np.median([one["seconds"] / one["seconds_of_music"] for one in every]))
+    made = {"models": [str(path) for path in row.models], "manner": every[0]["key"]["manner"], "seconds": seconds}
+    projected = [one["projected"] for one in every if one["projected"] is not None]
+    return made | ({"projected": {"fell": projected.count(False), "dances": len(projected)}} if projected else {})
 
 
 def _read(row: str, units: Sequence[Unit]) -> list[list[dict]]:
@@ -80,7 +86,7 @@ def _figure(
 ) -> dict | None:
     ours, theirs = (np.array([[pick(one) for one in models] for models in each]) for each in (table, first))
     figure = Resampling(*ours.shape, seed).mean(ours)
-    if figure is None or table is first or ours.shape[1] != theirs.shape[1]:
+    if figure is None or table is first or name == REFERENCE:
         return figure
     ours, theirs = paired(ours, theirs, name)
     return {**figure, "change": Resampling(*ours.shape, seed).change(ours, theirs)}
