@@ -26,9 +26,9 @@ def summarize(rows: Sequence[Row], songs: Sequence[Song], units: Sequence[Unit],
     Returns:
         Plain values for JSON. ``songs``; ``rows`` by name, that of the real dances last, each with its ``models``,
         ``manner``, for each of ``KINDS`` and ``FORMS`` the ``Resampling.mean`` of each number and, of all but the first
-        row and the real dances, its ``change``; ``sets`` for each form (``SETS``): ``value``, the mean over seeds, and ``seeds``;
-        ``seconds``, the median for one of music; and how many dances ``fell`` of those that were ``projected``, where
-        any was. ``commits``: all that dances were measured at.
+        row and the real dances, its ``change``; ``sets`` for each form (``SETS``): ``value``, the mean over seeds, and
+        ``seeds``; ``seconds``, the median for one of music; and how many dances ``fell`` of those that were
+        ``projected``, where any was. ``commits``: all that dances were measured at.
 
     Raises:
         ValueError: a row that was not measured whole, or whose seeds cannot be paired with those of the first.
