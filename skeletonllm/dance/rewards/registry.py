@@ -66,8 +66,9 @@ def reward(name: str = "", *, differentiable: bool = False) -> Callable[[Measure
     def register(measure: Measure) -> Measure:
         called = name or measure.__name__
         taken = REWARDS.get(called)
-        if taken is not None and taken.measure.__qualname__ != measure.__qualname__:
-            raise ValueError(f"there is a reward {called} already, {taken.measure.__module__}")
+        # The same function once more, as its file is read again, replaces itself.
+        if taken is not None and _place(taken.measure) != _place(measure):
+            raise ValueError(f"there is a reward {called} already, in {taken.measure.__module__}")
         REWARDS[called] = Reward(called, measure, differentiable)
         return measure
 
@@ -98,3 +99,7 @@ def read_rewards(path: str | Path) -> None:
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
     if REWARDS == before:
         raise ValueError(f"{path}: no reward in it; decorate a function with skeletonllm.dance.rewards.reward")
+
+
+def _place(measure: Measure) -> tuple[str, str]:
+    return measure.__module__, measure.__qualname__
