@@ -8,7 +8,9 @@ import typer
 from skeletonllm.cli.evaluate import print_table
 
 if TYPE_CHECKING:
-    from skeletonllm.dance.comparison import Song
+    from collections.abc import Sequence
+
+    from skeletonllm.dance.comparison import Row, Song, Unit
 
 # Seconds of an embedded song.
 _SECONDS = 20.0
@@ -57,19 +59,7 @@ def report(
 
     Each dance is measured once: whatever is stopped goes on, and only rows that have changed are measured anew.
     """
-    import torch
-    from tqdm import tqdm
-
-    from skeletonllm.dance.comparison import (
-        Manner,
-        measure_all,
-        pairs_of,
-        read_rows,
-        summarize,
-        tables_of,
-        units_of,
-        write_report,
-    )
+    from skeletonllm.dance.comparison import Manner, read_rows, tables_of
     from skeletonllm.dance.rewards import read_rewards
 
     for path in rewards or []:
@@ -80,24 +70,46 @@ def report(
         expected = ", ".join(others) or "none, as there is only one row"
         raise ValueError(f"--beside {', '.join(sorted(unknown))}: no such row beside the first; there are {expected}")
     heard = _songs(music, songs, seconds)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    with tqdm(total=len(units_of(compared, heard, output, seed)), unit="dance", disable=None, leave=False) as bar:
-        units = measure_all(
-            compared,
-            heard,
-            output,
-            seed=seed,
-            device=device,
-            progress=lambda name: (bar.set_description(name), bar.update()),
-        )
-    summary = summarize(compared, heard, units)
-    pairs = pairs_of(units, heard, compared[0].name, beside or others[:1], shown)
-    with tqdm(desc="videos", unit="frame", disable=None, leave=False) as bar:
-        written = write_report(summary, pairs, output, bar.update)
+    summary, _, written = compare(
+        compared, heard, output, seed=seed, beside=beside or others[:1], shown=shown, device=device
+    )
     for table in tables_of(summary, intervals=False):
         print(table.title)
         print_table([["\n".join(cell) for cell in row] for row in table.rows])
     print(f"written to {', '.join(map(str, written))}")
+
+
+def compare(
+    rows: "Sequence[Row]",
+    songs: "Sequence[Song]",
+    folder: Path,
+    *,
+    beside: "Sequence[str]",
+    shown: int,
+    seed: int = 0,
+    device: str | None = None,
+) -> "tuple[dict, list[Unit], list[Path]]":
+    """Measure rows and write their report, with bars of progress: the summary, the dances and the files."""
+    import torch
+    from tqdm import tqdm
+
+    from skeletonllm.dance.comparison import measure_all, pairs_of, summarize, units_of, write_report
+
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    with tqdm(total=len(units_of(rows, songs, folder, seed)), unit="dance", disable=None, leave=False) as bar:
+        units = measure_all(
+            rows,
+            songs,
+            folder,
+            seed=seed,
+            device=device,
+            progress=lambda name: (bar.set_description(name), bar.update()),
+        )
+    summary = summarize(rows, songs, units)
+    pairs = pairs_of(units, songs, rows[0].name, beside, shown)
+    with tqdm(desc="videos", unit="frame", disable=None, leave=False) as bar:
+        written = write_report(summary, pairs, folder, bar.update)
+    return summary, units, written
 
 
 def _songs(music: Path | None, count: int, seconds: float | None) -> "list[Song]":
