@@ -18,9 +18,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "kernels"), str(ROOT / "kernels" / "benchm
 import numpy as np  # noqa: E402
 from run import git  # noqa: E402
 
-from skeletonllm.cli.ask_long import OVERLAP, WINDOW  # noqa: E402
 from skeletonllm.evaluation.timeline import find_segments, watch  # noqa: E402
 from skeletonllm.models.shipped import load_shipped  # noqa: E402
+from skeletonllm.serving.windows import OVERLAP, WINDOW  # noqa: E402
 from skeletonllm.skeleton.formats.utkinect import read_with_segments  # noqa: E402
 from skeletonllm.tasks.localization import boundary_error, temporal_iou  # noqa: E402
 from skeletonllm.tasks.recognition import build_prompt  # noqa: E402

@@ -1,5 +1,7 @@
 """skeletonllm ask: a question about a recording."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,8 +43,6 @@ def ask(
     key_variable: Annotated[str, typer.Option(help="With --api: environment variable with the key.")] = KEY_VARIABLE,
 ) -> None:
     """Ask a model about a recording: a free answer, or the probabilities of given ones."""
-    from skeletonllm.cli.ask_model import ask_model
-    from skeletonllm.cli.ask_shipped import ask_shipped
     from skeletonllm.models.trained import load_trained
     from skeletonllm.skeleton.formats import read_skeleton
     from skeletonllm.tasks.recognition import build_prompt
@@ -51,13 +51,10 @@ def ask(
     if (api is None) != (model is None):
         raise ValueError("--api and --model belong together: an address, and the model's name there")
     sequence = read_skeleton(file)
-    if api is None and checkpoint is None:
-        ask_shipped(sequence, question, candidate, window, max_new_tokens)
+    if api is None:
+        print(ask_here(checkpoint, sequence, question, candidate or (), window, max_new_tokens))
         return
     trained = None if checkpoint is None else load_trained(checkpoint)
-    if api is None:
-        ask_model(trained, sequence, question, candidate, window, max_new_tokens)
-        return
     candidates = candidate or ([] if question or trained is None else trained.labels)
     if window is not None:
         raise ValueError("--window is for trained models; an endpoint is shown frames of the whole recording")
@@ -90,6 +87,38 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
+
+
+def ask_here(
+    checkpoint: Path | None,
+    sequence: "SkeletonSequence",
+    question: str | None,
+    candidates: Sequence[str],
+    window: float | None,
+    max_new_tokens: int,
+) -> str:
+    """What a trained model answers, or the small one of the package, which is described on stderr."""
+    from tqdm import tqdm
+
+    from skeletonllm.models.shipped import load_shipped
+    from skeletonllm.models.trained import load_trained
+    from skeletonllm.serving.answering import carry_out, plan, plan_small
+    from skeletonllm.serving.plans import Question
+    from skeletonllm.serving.small_model import describe
+
+    if checkpoint is None:
+        trained, planned = load_shipped(), plan_small
+        print(describe(trained), file=sys.stderr)
+    else:
+        trained, planned = load_trained(checkpoint), plan
+    asked = Question(sequence, question or None, tuple(candidates), window, max_new_tokens)
+    with tqdm(total=1.0, leave=False, delay=1.0, disable=None, bar_format="{desc} {percentage:.0f} %") as bar:
+
+        def progress(doing: str, share: float) -> None:
+            bar.set_description_str(doing, refresh=False)
+            bar.update(share - bar.n)
+
+        return carry_out(trained, asked, planned(trained, asked), progress).text
 
 
 def ask_external(

@@ -1,6 +1,5 @@
 """skeletonllm render: recordings to pictures."""
 
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,17 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    import torch
-
     from skeletonllm.rendering.renderer import Renderer
-    from skeletonllm.skeleton.sequence import Clip, SkeletonSequence
 
 SUFFIXES = (".gif", ".mp4", ".png")
-SHEET_FRAMES = 12
-MOVIE_FPS = 15.0
-MOVIE_FRAMES = 200
-# All frames are drawn in one call, because camera and modulator look at a clip as a whole. Twelve bytes each: 2 GB.
-MOST_PIXELS = 160_000_000
 SEED = 0  # of the untrained renderer: one recording always gives one picture
 
 
@@ -36,7 +27,7 @@ def render(
     ],
     frames: Annotated[
         int | None,
-        typer.Option(min=1, help=f"Frames to draw. Default: {SHEET_FRAMES} on a sheet, else {MOVIE_FPS:g} per second."),
+        typer.Option(min=1, help="Frames to draw. Default: 12 on a sheet, else 15 per second."),
     ] = None,
     size: Annotated[int, typer.Option(min=8, max=4096, help="Side of the picture in pixels.")] = 448,
     weights: Annotated[
@@ -58,6 +49,7 @@ def render(
     from rich.console import Console
 
     from skeletonllm.rendering import video
+    from skeletonllm.rendering.recording import SHEET_FRAMES, choose_count, cut, draw, sheet, write_frames
     from skeletonllm.skeleton.formats import read_skeleton
 
     drawing = load_renderer(weights, backend, read_settings(renderer))
@@ -68,18 +60,11 @@ def render(
             kind = target.suffix.lower()
             clip = cut(sequence, choose_count(sequence, kind, frames, size), kind, drawing)
             status.update(f"{path.name}: drawing {clip.num_frames} of {sequence.num_frames} frames")
-            pictures = draw(drawing, clip, size, backend)
-            fps = clip.num_frames / sequence.duration
-            if kind == ".gif":
-                video.write_gif(target, pictures, fps)
-            elif kind == ".mp4":
-                video.write_mp4(target, pictures, fps)
-            elif kind == ".png":
-                title = f"{path.name}: {sequence.label}" if sequence.label else path.name
-                columns = SHEET_FRAMES // 2 if len(files) == 1 else SHEET_FRAMES
-                sheets.append(video.contact_sheet(pictures, clip.times.tolist(), title=title, columns=columns))
+            pictures = draw(drawing, clip, size, backend.value)
+            if kind == ".png":
+                sheets.append(sheet(pictures, clip, path.name, SHEET_FRAMES // 2 if len(files) == 1 else SHEET_FRAMES))
             else:
-                video.write_png_folder(target, pictures)
+                write_frames(target, pictures, sequence)
     if sheets:
         video.write_png(targets[0], video.stack_sheets(sheets))
     for target in dict.fromkeys(targets):
@@ -158,42 +143,3 @@ def load_renderer(weights: Path | None, backend: Backend, settings: dict | None 
     except RuntimeError as error:  # a wish that this machine cannot meet
         raise ValueError(error) from error
     return renderer.to(device).eval()
-
-
-def choose_count(sequence: "SkeletonSequence", kind: str, frames: int | None, size: int) -> int:
-    """How many frames to draw. Raises ValueError if they would not fit in memory."""
-    if frames is None:
-        pace = SHEET_FRAMES if kind == ".png" else round(sequence.duration * MOVIE_FPS)
-        frames = max(1, min(pace, sequence.num_frames, MOVIE_FRAMES, MOST_PIXELS // size**2))
-    if frames * size**2 > MOST_PIXELS:
-        raise ValueError(
-            f"{frames} frames of {size} x {size} pixels are more than fit at once; "
-            f"at this size at most {MOST_PIXELS // size**2} do"
-        )
-    return frames
-
-
-def cut(sequence: "SkeletonSequence", count: int, kind: str, renderer: "Renderer") -> "Clip":
-    """The frames to draw, with velocities in the unit that the renderer was trained with."""
-    import numpy as np
-    import torch
-
-    from skeletonllm.skeleton.sequence import PUBLISHED_VELOCITY_FRAMES, frame_indices, sample_clip
-
-    if not renderer.settings.get("published"):
-        return sample_clip(sequence, count)
-    if kind == ".png":
-        return sample_clip(sequence, count, sampling="published")
-    # A video steps evenly in time, which the published sampler does not.
-    now = frame_indices(sequence.num_frames, count)
-    later = np.minimum(now + PUBLISHED_VELOCITY_FRAMES, sequence.num_frames - 1)
-    velocities = torch.from_numpy(sequence.joints[later] - sequence.joints[now])
-    return replace(sample_clip(sequence, count), velocities=velocities)
-
-
-def draw(renderer: "Renderer", clip: "Clip", size: int, backend: Backend) -> "torch.Tensor":
-    """Frames (N, 3, H, W) in [0, 1]."""
-    import torch
-
-    with torch.no_grad():
-        return renderer.render(clip, image_size=size, backend=backend.value)[0].cpu()

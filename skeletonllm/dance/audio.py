@@ -10,6 +10,8 @@ from skeletonllm.rendering.video import replacing
 
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
 _FULL_SCALE = 32768
+# Of all channels, where only some seconds are read: 512 MB.
+_MOST_VALUES = 2**27
 # Names of AIST++ such as gBR_sBM_cAll_d04_mBR0_ch01: the music is mBR0.
 _AIST_MUSIC = re.compile(r"(?:^|_)(m[A-Z]{2}[0-9])(?:_|$)")
 
@@ -26,10 +28,14 @@ def find_song(dance: str, folder: Path) -> Path | None:
     return next((song for song in songs if song.is_file()), None)
 
 
-def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
+def read_audio(path: str | Path, seconds: float | None = None) -> tuple[np.ndarray, int]:
     """Mono samples (N,) float32 and their rate, of any file that libsndfile reads: WAV, FLAC, OGG, MP3.
 
     Channels are averaged.
+
+    Args:
+        path: the file.
+        seconds: read so many at most, however long the file is or says that it is; None: all.
 
     Raises:
         OSError: there is no such file, or it is a folder.
@@ -41,7 +47,13 @@ def read_audio(path: str | Path) -> tuple[np.ndarray, int]:
     path = Path(path)
     with path.open("rb") as file:
         try:
-            samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
+            with soundfile.SoundFile(file) as sound:
+                rate = sound.samplerate
+                most = -1 if seconds is None else round(seconds * rate)
+                if most * sound.channels > _MOST_VALUES:
+                    found = f"{sound.channels} channels at {rate} samples per second"
+                    raise ValueError(f"{path}: {found}, of which {seconds:g} s are more than fit in memory")
+                samples = sound.read(most, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise ValueError(
                 f"{path}: no audio that can be read ({error.error_string}), expected WAV, FLAC, OGG or MP3"

@@ -1,13 +1,12 @@
 """When something happens in a recording: a model watches its windows, and their scores become segments in seconds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-from tqdm import tqdm
 
-from skeletonllm.data.windows import cut_windows, window_clips
+from skeletonllm.data.windows import Window, cut_windows, window_clips
 from skeletonllm.models.long import clip_log_likelihoods
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
@@ -37,7 +36,7 @@ def watch(
     seconds: float,
     stride: float,
     *,
-    progress: bool = False,
+    progress: Callable[[Sequence[Window]], Iterable[Window]] = iter,
 ) -> tuple[list[tuple[float, float]], np.ndarray]:
     """Ask about each window of a recording, in memory that does not grow with its pictures.
 
@@ -45,7 +44,7 @@ def watch(
         question: the same about each.
         answers: C of them, whose probabilities are compared.
         seconds, stride: of ``skeletonllm.data.windows.cut_windows``.
-        progress: show a bar.
+        progress: gives the windows that it is given, one by one, and may show a bar or stop on the way.
 
     Returns:
         Seconds in which each of W windows begins and ends, and the shares (W, C + 1) of the answers, which sum to 1.
@@ -59,7 +58,7 @@ def watch(
     if not any(seen):
         raise ValueError(f"{sequence.source or 'the recording'}: nobody is seen in it")
     asked = [window for window, is_seen in zip(windows, seen, strict=True) if is_seen]
-    clips = window_clips(sequence, tqdm(asked, desc="windows", disable=not progress, leave=False), processor)
+    clips = window_clips(sequence, progress(asked), processor)
     scores = clip_log_likelihoods(model, processor, clips, question, answers)
     shares = np.zeros((len(windows), len(answers) + 1))
     shares[np.array(seen), :-1] = scores.softmax(-1).cpu().numpy()

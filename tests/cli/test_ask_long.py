@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from skeletonllm.cli.ask_long import NOBODY, WINDOW
 from skeletonllm.data.windows import cut_windows, window_clips
 from skeletonllm.evaluation.timeline import find_segments, watch
 from skeletonllm.models.long import ask_about_all, encode_clips
 from skeletonllm.models.tiny import build_tiny
 from skeletonllm.models.trained import Trained, load_trained, save_trained
+from skeletonllm.serving.windows import NOBODY, WINDOW
 from skeletonllm.skeleton.formats import read_skeleton, write_npz
 from skeletonllm.skeleton.synthesis import synthesize_sequence
 from skeletonllm.tasks import discrimination, recognition

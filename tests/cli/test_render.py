@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from skeletonllm.cli.render import MOST_PIXELS, MOVIE_FRAMES, Backend, choose_count, cut, load_renderer, plan_outputs
+from skeletonllm.cli.render import Backend, load_renderer, plan_outputs
+from skeletonllm.rendering.recording import MOST_PIXELS, MOVIE_FRAMES, choose_count, cut
 from skeletonllm.skeleton.formats import read_skeleton
 from skeletonllm.skeleton.sequence import published_frame_indices
 

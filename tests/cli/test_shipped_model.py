@@ -5,7 +5,6 @@ import re
 import pytest
 import torch
 
-from skeletonllm.cli import ask_shipped
 from skeletonllm.data.recordings import read_all
 from skeletonllm.data.sources import synthetic
 from skeletonllm.evaluation.accuracy import predict
@@ -13,6 +12,7 @@ from skeletonllm.models import shipped
 from skeletonllm.models.shipped import MOST_BYTES, SHIPPED_FOLDER, load_shipped, write_shipped
 from skeletonllm.models.tiny import build_tiny
 from skeletonllm.models.trained import Trained, load_trained
+from skeletonllm.serving import small_model
 from skeletonllm.skeleton.formats import read_skeleton, write_npz
 from skeletonllm.skeleton.synthesis import ACTIONS, synthesize, synthesize_sequence
 from skeletonllm.tasks import captioning, discrimination, localization, questions, recognition
@@ -156,6 +156,7 @@ def test_of_two_choices_at_once_the_one_that_wins_most_is_answered(monkeypatch):
         asked.append(prompt.splitlines()[1:])
         return {text: strength[text] / sum(strength[each] for each in offered) for text in offered}
 
-    monkeypatch.setattr(ask_shipped, "rank", stronger)
-    assert ask_shipped.choose(None, None, questions.find_topic("arm")) == "both arms alike"
+    monkeypatch.setattr(small_model, "rank", stronger)
+    chosen = small_model.choose(None, None, questions.find_topic("arm"), lambda doing, share: None)
+    assert chosen == "both arms alike"
     assert len(asked) == 6 and all(pair[::-1] in asked for pair in asked)  # in either order

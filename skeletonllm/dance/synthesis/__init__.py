@@ -4,7 +4,7 @@ from skeletonllm.dance.audio import write_wav
 from skeletonllm.dance.synthesis.dances import MANNERS, make_dance
 from skeletonllm.dance.synthesis.flaws import add_flaws
 from skeletonllm.dance.synthesis.moves import MOVES
-from skeletonllm.dance.synthesis.pairs import Pair, embedded_pairs
+from skeletonllm.dance.synthesis.pairs import Pair, embedded_pairs, embedded_song
 from skeletonllm.dance.synthesis.songs import KEYS, STYLES, Song, make_song
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Song",
     "add_flaws",
     "embedded_pairs",
+    "embedded_song",
     "make_dance",
     "make_song",
     "write_wav",

@@ -24,6 +24,23 @@ class Pair(NamedTuple):
     motion: Motion
 
 
+def embedded_song(number: int, seconds: float) -> Song:
+    """One of the songs that no training on the embedded data set hears, of the tempi, keys and seeds of tests.
+
+    Args:
+        number: from 0.
+        seconds: how long it is.
+
+    Raises:
+        ValueError: a negative number.
+    """
+    if number < 0:
+        raise ValueError(f"song {number}, expected a number from 0")
+    rng = np.random.default_rng(number)
+    tempo, key = float(rng.choice(TEMPI["test"])), str(rng.choice(SPLIT_KEYS["test"]))
+    return make_song(2 * number + SPLITS.index("test"), seconds, tempo, key=key)
+
+
 def embedded_pairs(
     count: int,
     seed: int = 0,
