@@ -43,7 +43,9 @@ def from_plain(kind: type, content: Any, place: str, defaults: Defaults = types.
     values = {}
     for key, value in content.items():
         within, hint = f"{place}: {key}", hints[key]
-        if (single := _dataclass_of(hint)) is not None:
+        if value is None and type(None) in get_args(hint):
+            values[key] = None
+        elif (single := _dataclass_of(hint)) is not None:
             values[key] = from_plain(single, value, within, defaults)
         elif get_origin(hint) is dict and (named := _dataclass_of(get_args(hint)[1])) is not None:
             values[key] = _named(named, value, within, defaults)
@@ -85,7 +87,13 @@ def check_keywords(function: Callable, given: Mapping[str, Any], place: str) -> 
 
 
 def _checked(hint: Any, value: Any, place: str):
-    """A value of the type that its field names; whole numbers pass for floats."""
+    """A value of the type that its field names, or lists and dictionaries of them; whole numbers pass for floats."""
+    if isinstance(hint, types.GenericAlias):
+        kind, of = get_origin(hint), get_args(hint)[-1]
+        items = _checked(kind, value, place)
+        if kind is dict:
+            return {str(key): _checked(of, item, f"{place}: {key}") for key, item in items.items()}
+        return kind(_checked(of, item, f"{place}: {number}") for number, item in enumerate(items))
     takes_float = hint in (float, float | None)
     if takes_float and isinstance(value, str):
         # YAML reads 1e-3, without a point, as text.
