@@ -2,6 +2,7 @@
 
 from skeletonllm.dance.comparison.measures import LEGACY, MEASURES
 from skeletonllm.dance.comparison.measuring import Unit, measure_all, units_of
+from skeletonllm.dance.comparison.overview import overview
 from skeletonllm.dance.comparison.report import write_report
 from skeletonllm.dance.comparison.rows import REFERENCE, Danced, Manner, Row, read_rows
 from skeletonllm.dance.comparison.shown import Pair, pairs_of
@@ -23,6 +24,7 @@ __all__ = [
     "Unit",
     "embedded_songs",
     "measure_all",
+    "overview",
     "pairs_of",
     "read_rows",
     "songs_of",

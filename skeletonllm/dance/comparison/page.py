@@ -40,6 +40,9 @@ _DRAWN = (
 )
 """Measures that are drawn, too."""
 
+# Percent.
+_MOST = 200.0
+
 
 def build_page(summary: dict, shown: Sequence[tuple[Pair, Path]], title: str = "Dances compared") -> str:
     """The HTML of a comparison.
@@ -84,7 +87,11 @@ def _origin(summary: dict) -> Markup:
 
 
 def _manner(manner: dict) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {_told(value)}" for name, value in manner.items() if value)
+    """What is set; of guidance nothing where nothing guides."""
+    kept = {
+        name: value for name, value in manner.items() if value and (manner["guide"] or not name.startswith("guide_"))
+    }
+    return ", ".join(f"{name.replace('_', ' ')} {_told(value)}" for name, value in kept.items())
 
 
 def _told(value: object) -> str:
@@ -123,13 +130,13 @@ def _changes(summary: dict) -> Markup:
         ]
         if plotted:
             drawn.append(joined([heading(row, 4), interval_plot(plotted)]))
-    return joined([legend([form_name(form) for form in FORMS]), panels(drawn)])
+    note = f"Changes of more than {_MOST:g} % are drawn as that: where the first row is next to zero they say little."
+    return joined([legend([form_name(form) for form in FORMS]), panels(drawn), paragraph(note, faint=True)])
 
 
-def _shares(change: dict) -> tuple[float, float, float]:
+def _shares(change: dict) -> list[float]:
     percent = change["percent"]
-    low, high = change["interval_95"] or (percent, percent)
-    return percent / 100, low / 100, high / 100
+    return [min(each, _MOST) / 100 for each in (percent, *(change["interval_95"] or (percent, percent)))]
 
 
 def _table(found: Table) -> Markup:
@@ -137,8 +144,8 @@ def _table(found: Table) -> Markup:
     return joined([heading(found.title), table(rows, sortable=True), paragraph(found.note, faint=True)])
 
 
-def _cell(cell: Cell) -> str | Markup:
-    return cell[0] if len(cell) == 1 else Markup("<br>").join(cell)
+def _cell(cell: Cell) -> Markup:
+    return Markup("<br>").join(cell)
 
 
 def _pictures(shown: Sequence[tuple[Pair, Path]]) -> Markup:
