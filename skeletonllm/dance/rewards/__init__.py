@@ -3,11 +3,14 @@
 from skeletonllm.dance.rewards import (
     anti_freezing,
     beat,
+    critic,
+    exaggeration,
     foot_contact,
     ground,
     imitation,
     penetration,
     skating,
+    smoothness,
 )
 from skeletonllm.dance.rewards.dances import Dances
 from skeletonllm.dance.rewards.presets import PRESETS
@@ -20,6 +23,8 @@ __all__ = [
     "Reward",
     "anti_freezing",
     "beat",
+    "critic",
+    "exaggeration",
     "find_rewards",
     "foot_contact",
     "ground",
@@ -28,4 +33,5 @@ __all__ = [
     "read_rewards",
     "reward",
     "skating",
+    "smoothness",
 ]
