@@ -23,6 +23,7 @@ COMMANDS = {
     "robustness": "skeletonllm.cli.robustness",
     "efficiency": "skeletonllm.cli.efficiency",
     "ask": "skeletonllm.cli.ask",
+    "serve": "skeletonllm.cli.serve",
     "study": "skeletonllm.cli.study",
     "report": "skeletonllm.cli.report",
     "demo": "skeletonllm.cli.demo",

@@ -87,9 +87,9 @@ def _read(
     entries: "Sequence[Entry]", folder: Path, frames: int, failures: list, progress: Callable[[int], Any]
 ) -> "Iterator[tuple[tuple[Entry, dict], Clip]]":
     """((entry, facts), clip) of what can be read; the rest goes to ``failures`` with its reason."""
-    from skeletonllm.cli.inspect import facts
     from skeletonllm.skeleton.formats import SkeletonFormatError
     from skeletonllm.skeleton.sequence import sample_clip
+    from skeletonllm.skeleton.summary import summarize
 
     for entry in entries:
         try:
@@ -97,7 +97,7 @@ def _read(
         except (SkeletonFormatError, OSError) as error:
             failures.append((entry.id(folder), describe_error(error).removeprefix(f"{entry.path}: ")))
         else:
-            yield (entry, facts(sequence, entry.id(folder), entry.format)), sample_clip(sequence, frames)
+            yield (entry, summarize(sequence, entry.id(folder), entry.format)), sample_clip(sequence, frames)
         progress(1)
 
 

@@ -3,45 +3,21 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from skeletonllm.cli.errors import USER_ERRORS, describe_error
 
-if TYPE_CHECKING:
-    from skeletonllm.skeleton.sequence import SkeletonSequence
-
 
 def describe(path: Path, format: str | None = None) -> dict:
     """The facts about one recording, JSON-able. Raises what ``read_skeleton`` raises."""
     from skeletonllm.skeleton.formats import detect_format, read_skeleton
+    from skeletonllm.skeleton.summary import summarize
 
     sequence = read_skeleton(path, format)
     file = path if path.exists() else path.with_name(path.name.partition("#")[0])
-    return facts(sequence, str(path), format or detect_format(file).name)
-
-
-def facts(sequence: "SkeletonSequence", file: str, format: str) -> dict:
-    """The facts about a recording that was read, JSON-able."""
-    import numpy as np
-
-    known = sequence.joints[sequence.valid]
-    extent = np.ptp(known, axis=0) if len(known) else np.zeros(3)
-    return {
-        "file": file,
-        "format": format,
-        "topology": sequence.topology.name,
-        "persons": sequence.num_persons,
-        "frames": sequence.num_frames,
-        "fps": sequence.fps,
-        "seconds": round(sequence.duration, 3),
-        "units": "metres, Y up, Z away from the camera",
-        "extent": {axis: round(float(size), 3) for axis, size in zip("xyz", extent, strict=True)},
-        "missing_joints": round(1 - float(sequence.valid.mean()), 4) if sequence.valid.size else 1.0,
-        "label": sequence.label,
-        "notes": list(sequence.notes),
-    }
+    return summarize(sequence, str(path), format or detect_format(file).name)
 
 
 def inspect(

@@ -18,6 +18,10 @@ EMBEDDED_SECONDS = 20.0
 TOLD = ("beat_alignment_music", "foot_ground_distance", "foot_skating", "penetration_rate", "motion_magnitude")
 
 
+class NoGeneratorError(ValueError):
+    """There is no model that could dance."""
+
+
 @dataclass(frozen=True)
 class Choreography:
     """What is to be danced.

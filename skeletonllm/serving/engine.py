@@ -15,7 +15,7 @@ from skeletonllm.rendering.recording import choose_count, cut, draw, sheet, writ
 from skeletonllm.rendering.video import write_png
 from skeletonllm.serving.answering import carry_out, plan, plan_small
 from skeletonllm.serving.asking import generate_all, rank_all
-from skeletonllm.serving.dancing import Choreography, Danced, perform
+from skeletonllm.serving.dancing import Choreography, Danced, NoGeneratorError, perform
 from skeletonllm.serving.limits import Limits
 from skeletonllm.serving.plans import Answer, Generation, Passes, Plan, Question, Ranking
 from skeletonllm.serving.queue import Ticket, WorkQueue
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 SMALL_MODEL = "skeletonllm-tiny"
 PICTURES = (".png", ".gif", ".mp4", "")
 """What a recording is drawn as: a contact sheet, a film, or a folder of pictures."""
-
-
-class NoGeneratorError(ValueError):
-    """There is no model that could dance."""
 
 
 @dataclass(frozen=True)

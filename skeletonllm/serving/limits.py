@@ -28,6 +28,7 @@ class Limits:
     Args:
         upload_bytes: of all files of a request together, unpacked from base64.
         uploading_bytes: of all requests that are being received at once.
+        upload_seconds: in which the body of a request has to come.
         files: of a request.
         motion_seconds: of a recording.
         motion_values: numbers that a recording may have, frames x persons x joints x 3.
@@ -47,6 +48,7 @@ class Limits:
 
     upload_bytes: int = 32 * 2**20
     uploading_bytes: int = 256 * 2**20
+    upload_seconds: float = 60.0
     files: int = 4
     motion_seconds: float = 3600.0
     motion_values: int = 40_000_000

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
+# Work looks up between two steps; at the end of the process it is waited for no longer.
+_CLOSE_SECONDS = 20.0
 
 
 class QueueFullError(RuntimeError):
@@ -257,14 +259,14 @@ class WorkQueue:
         return ticket
 
     def close(self) -> None:
-        """Cancel everything, and wait for the thread."""
+        """Cancel everything, and wait a while for what runs to notice."""
         with self._changed:
             self._closed = True
             tickets = [*self._tickets, *self._running]
             self._changed.notify()
         for ticket in tickets:
             ticket.cancel()
-        self._thread.join()
+        self._thread.join(_CLOSE_SECONDS)
 
     def _place_of(self, ticket: Ticket) -> int | None:
         with self._changed:

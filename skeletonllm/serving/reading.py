@@ -1,0 +1,108 @@
+"""A visitor's files to a recording, and what was understood of it."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from skeletonllm.serving.limits import LimitError, Limits, safe_name
+from skeletonllm.skeleton.formats import detect_format, read_skeleton
+from skeletonllm.skeleton.formats.custom import LAYOUT_SUFFIXES
+from skeletonllm.skeleton.sequence import SkeletonSequence
+from skeletonllm.skeleton.summary import summarize
+
+# Files may claim a hundred megabytes of memory each while they are read.
+_AT_ONCE = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A recording that was read.
+
+    Args:
+        name: of its file, without folders.
+        sequence: what is in it; ``source`` is the name.
+        facts: format, topology, persons, frames, fps, seconds, extent, missing joints, label and notes, JSON-able; see
+            ``skeletonllm.skeleton.summary``.
+    """
+
+    name: str
+    sequence: SkeletonSequence
+    facts: dict
+
+
+def save_files(folder: Path, files: Iterable[tuple[str, bytes]], limits: Limits) -> list[Path]:
+    """Write a visitor's files into a folder of their own, under names that lead nowhere else.
+
+    Raises:
+        LimitError: too many, or too large together.
+        ValueError: two with one name.
+    """
+    paths: list[Path] = []
+    total = 0
+    for name, data in files:
+        path = folder / safe_name(name)
+        total += len(data)
+        limits.check("files", len(paths) + 1, limits.files)
+        limits.check("bytes of files", total, limits.upload_bytes)
+        if path in paths:
+            raise ValueError(f"{path.name}: two files have this name")
+        path.write_bytes(data)
+        paths.append(path)
+    return paths
+
+
+def read_recording(paths: list[Path], limits: Limits, which: str | None = None) -> Recording:
+    """The recording that a visitor's files make.
+
+    Args:
+        paths: one file, or one and those that belong to it, such as the ``.asf`` of an ``.amc``; in one folder.
+        limits: how long and large a recording may be.
+        which: of a file with several recordings, the name of one.
+
+    Raises:
+        ValueError: no such recording (a ``SkeletonFormatError`` says where and why); several; one beyond the limits.
+    """
+    layouts = [path.name for path in paths if path.suffix.lower() in LAYOUT_SUFFIXES]
+    if layouts:
+        raise ValueError(f"{layouts[0]}: descriptions of formats are not taken from visitors, only recordings")
+    path = _main_of(paths)
+    format = detect_format(path)
+    sequence = read_skeleton(path if which is None else f"{path}#{which}")
+    limits.check("seconds of a recording", sequence.duration, limits.motion_seconds)
+    limits.check("numbers in a recording", sequence.joints.size, limits.motion_values)
+    notes = tuple(note.replace(f"{path.parent}/", "") for note in sequence.notes)
+    name = path.name if which is None else f"{path.name}#{which}"
+    sequence = sequence.replace(source=name, notes=notes)
+    return Recording(name, sequence, summarize(sequence, name, format.name))
+
+
+def _main_of(paths: list[Path]) -> Path:
+    """The file that begins a recording; the others belong to it."""
+    if len(paths) == 1:
+        return paths[0]
+    begin = [path for path in paths if detect_format(path).recordings is not None]
+    if len(begin) != 1:
+        found = ", ".join(path.name for path in begin) or "none"
+        raise ValueError(f"{len(paths)} files of which {len(begin)} are recordings ({found}), expected one")
+    return begin[0]
+
+
+class Readers:
+    """Reads beside the event loop, a few files at once.
+
+    Args:
+        limits: see ``read_recording``.
+    """
+
+    def __init__(self, limits: Limits):
+        self.limits = limits
+        self._free = asyncio.Semaphore(_AT_ONCE)
+
+    async def read(self, paths: list[Path], which: str | None = None) -> Recording:
+        """``read_recording``. Raises what it raises, and LimitError for a file that would fill the memory."""
+        async with self._free:
+            try:
+                return await asyncio.to_thread(read_recording, paths, self.limits, which)
+            except MemoryError:
+                raise LimitError(f"{paths[0].name}: more than fits in memory") from None

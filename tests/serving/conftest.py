@@ -1,0 +1,42 @@
+"""The small model of the package on a server, and recordings to ask it about."""
+
+from collections.abc import Iterator
+
+import pytest
+from running_server import Running, serving
+
+from skeletonllm.serving.engine import Engine
+from skeletonllm.serving.limits import Limits
+from skeletonllm.skeleton.formats import write_npz
+from skeletonllm.skeleton.synthesis import synthesize
+
+
+@pytest.fixture(scope="session")
+def small_limits() -> Limits:
+    """As those of a server, but what is too much is soon reached."""
+    return Limits(upload_bytes=2 * 2**20, uploading_bytes=2**24, upload_seconds=2.0, motion_seconds=60.0)
+
+
+@pytest.fixture(scope="session")
+def engine(small_limits) -> Iterator[Engine]:
+    engine = Engine(limits=small_limits)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def server(engine) -> Iterator[Running]:
+    with serving(engine) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory) -> dict[str, bytes]:
+    """Files of recordings by what is done in them."""
+    folder = tmp_path_factory.mktemp("recordings")
+    files = {}
+    for label in ("clap", "squat", "walk", "kick"):
+        path = folder / f"{label}.npz"
+        write_npz(synthesize(label, topology="coco_17", performer=50), path)
+        files[label] = path.read_bytes()
+    return files
