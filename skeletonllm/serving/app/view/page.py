@@ -63,16 +63,6 @@ def page(views: Sequence[View], *, sound: Sound | None = None, playing: bool = T
     return "\n".join(parts)
 
 
-def frame(views: Sequence[View], *, sound: Sound | None = None, height: int = 460) -> str:
-    """``page`` as an element of another page, from which it is kept apart: it has its own scripts and no one else's."""
-    inner = escape(page(views, sound=sound), quote=True)
-    title = escape(", ".join(view.title for view in views), quote=True)
-    return (
-        f'<iframe class="view" title="{title}" sandbox="allow-scripts" loading="eager" allow="autoplay" '
-        f'style="width:100%;height:{height}px;border:0;display:block" srcdoc="{inner}"></iframe>'
-    )
-
-
 def _sent(view: View) -> dict:
     """A view as the script takes it: places are 16-bit numbers times a scale, around a middle."""
     known = np.isfinite(view.points).all(-1)

@@ -1,0 +1,192 @@
+"""The tab Ask: questions about a recording, how likely answers are, and where the model looked."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import gradio as gr
+from markupsafe import Markup
+
+from skeletonllm.serving.app.guests import Guest
+from skeletonllm.serving.app.house import House
+from skeletonllm.serving.app.pieces import bars, doing, remark
+from skeletonllm.serving.app.saliency import joint_saliency, most_salient, saliency_view
+from skeletonllm.serving.app.showing import bring_examples, receive, refusal, show
+from skeletonllm.serving.app.view import Mark, view_of_sequence
+from skeletonllm.serving.plans import Answer, Question
+from skeletonllm.tasks.recognition import build_prompt
+
+_HEIGHT = 420
+_NOTHING = ""
+_NO_RECORDING = "Choose a recording first, or upload one under Look."
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was last asked about which recording, and the answer."""
+
+    name: str
+    question: Question
+    answer: Answer
+
+
+def offered_answers(text: str) -> tuple[str, ...]:
+    """The candidates in what a visitor typed: one per line, or between commas."""
+    parts = (" ".join(part.split()) for part in re.split(r"[\n,;]", text))
+    return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def marks_of(answer: Answer) -> list[Mark]:
+    """The times in an answer, in their order."""
+    found = sorted(answer.segments, key=lambda found: found.segment.start)
+    return [
+        Mark(f.segment.start, f.segment.stop, f.segment.label + (f" ({f.score:.0%})" if f.score else "")) for f in found
+    ]
+
+
+def told(question: Question) -> str:
+    """What a visitor asked, in words."""
+    if question.text and question.candidates:
+        return f"{question.text}\n{' / '.join(question.candidates)}"
+    return question.text or "Which action is it?" + (f"\n{' / '.join(question.candidates)}" * bool(question.candidates))
+
+
+async def answer(
+    house: House, guest: Guest, name: str, question: Question
+) -> AsyncIterator[tuple[str, Markup, Answer]]:
+    """The words of an answer as far as they have come, how far the work is, and at last the answer.
+
+    Raises:
+        ValueError, RuntimeError: it cannot be asked, or there is no place in the queue; see ``Engine.ask``.
+    """
+    text = ""
+    with guest.waiting(house.engine.ask(question)) as ticket:
+        async for update in ticket.watch():
+            text += update.text
+            yield text, doing(update), None
+        final = ticket.result()
+    yield final.text, Markup(_NOTHING), final
+
+
+def look_where(house: House, asked: Asked):
+    """The work that finds where the model looked when it answered, for ``Engine.aside``: the clip, and (N, P, J)."""
+    trained, question = house.engine.trained, asked.question
+    offered = question.candidates or tuple(trained.labels)
+    if asked.answer.shares:
+        prompt, said = question.text or build_prompt(offered, trained.listed), next(iter(asked.answer.shares))
+    else:
+        prompt, said = question.text, asked.answer.text
+
+    def work(ticket):
+        ticket.tell(doing="following the gradient")
+        clip = trained.processor.sample(question.sequence)
+        return clip, joint_saliency(trained, clip, prompt, said), said
+
+    return work
+
+
+def build(house: House, tab: gr.Tab) -> None:
+    """The tab."""
+    last = gr.State(None)
+    with gr.Row():
+        recording = gr.Dropdown(label="About", choices=[], interactive=True, scale=3, elem_id="ask-recording")
+        files = gr.UploadButton("Upload", file_count="multiple", scale=1, min_width=120, elem_id="ask-files")
+    view = gr.HTML(elem_id="ask-view")
+    with gr.Row():
+        with gr.Column(scale=3, min_width=300):
+            chat = gr.Chatbot(
+                label="Answers", height=330, render_markdown=False, buttons=[], feedback_options=None,
+                elem_id="ask-chat", elem_classes="answers", placeholder="Ask what happens, which arm moves, or when.",
+            )  # fmt: skip
+            with gr.Row():
+                text = gr.Textbox(
+                    show_label=False, placeholder="What is this person doing?", lines=1, max_lines=4, scale=5,
+                    elem_id="ask-text",
+                )  # fmt: skip
+                send = gr.Button("Ask", variant="primary", scale=1, min_width=90, elem_id="ask-send")
+        with gr.Column(scale=2, min_width=260):
+            candidates = gr.Textbox(
+                label="Answers to compare, one per line (optional)", lines=4, placeholder="wave\nkick\nsit down",
+                elem_id="ask-candidates",
+            )  # fmt: skip
+            where = gr.Button("Where did the model look?", elem_id="ask-where")
+    status = gr.HTML(elem_id="ask-status")
+    shares = gr.HTML(elem_id="ask-shares")
+
+    def seen(guest: Guest, name: str | None) -> Markup:
+        if name not in guest.recordings:
+            return remark(_NO_RECORDING)
+        return show(guest, [view_of_sequence(guest.recordings[name].sequence, name)], height=_HEIGHT)
+
+    def entered(current: str | None, request: gr.Request):
+        guest = house.guests.of(request.session_hash)
+        names = list(guest.recordings) or bring_examples(guest)
+        name = current if current in guest.recordings else names[0]
+        return gr.update(choices=names, value=name), gr.skip() if name == current else seen(guest, name)
+
+    async def uploaded(paths: list[str], request: gr.Request):
+        guest = house.guests.of(request.session_hash)
+        names, wrong = await receive(guest, house.readers, paths)
+        problems = Markup("").join(remark(f"{name}: {reason}") for name, reason in wrong)
+        if not names:
+            return gr.skip(), gr.skip(), problems
+        return gr.update(choices=list(guest.recordings), value=names[0]), seen(guest, names[0]), problems
+
+    def chosen(name: str | None, request: gr.Request):
+        return seen(house.guests.of(request.session_hash), name)
+
+    async def asked(name: str | None, words: str, offered: str, history: list, request: gr.Request):
+        guest = house.guests.of(request.session_hash)
+        if name not in guest.recordings:
+            yield history, words, remark(_NO_RECORDING), _NOTHING, gr.skip(), None
+            return
+        question = Question(guest.recordings[name].sequence, words.strip() or None, offered_answers(offered))
+        history = [*history, {"role": "user", "content": told(question)}, {"role": "assistant", "content": "…"}]
+        yield history, _NOTHING, _NOTHING, _NOTHING, gr.skip(), None
+        try:
+            async for said, progress, final in answer(house, guest, name, question):
+                history[-1] = {"role": "assistant", "content": said or "…"}
+                if final is None:
+                    yield history, gr.skip(), progress, gr.skip(), gr.skip(), None
+        except (ValueError, RuntimeError) as error:
+            yield history[:-1], words, refusal(error, guest), _NOTHING, gr.skip(), None
+            return
+        marks = marks_of(final)
+        shown = gr.skip()
+        if marks:
+            shown = show(guest, [view_of_sequence(question.sequence, name, marks=marks)], height=_HEIGHT + 60)
+        yield history, gr.skip(), _NOTHING, bars(final.shares), shown, Asked(name, question, final)
+
+    async def looked(asked: Asked | None, request: gr.Request):
+        guest = house.guests.of(request.session_hash)
+        if asked is None or asked.answer.segments:
+            yield (
+                remark("Ask something about the whole recording first; of what happens when, there is no one look."),
+                gr.skip(),
+            )
+            return
+        try:
+            with guest.waiting(house.engine.aside(look_where(house, asked))) as ticket:
+                async for update in ticket.watch():
+                    yield doing(update), gr.skip()
+            clip, saliency, said = ticket.result()
+        except (ValueError, RuntimeError) as error:
+            yield refusal(error, guest), gr.skip()
+            return
+        sequence = asked.question.sequence
+        heated = saliency_view(sequence, clip, saliency, f"{asked.name}: where “{said[:40]}” was seen")
+        joints = ", ".join(most_salient(sequence, saliency)) or "no joint"
+        yield (
+            remark(f"The answer “{said[:80]}” changes most as these move: {joints}. Red: by much, grey: hardly."),
+            show(guest, [heated], height=_HEIGHT),
+        )
+
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    tab.select(entered, recording, [recording, view], **quiet)
+    recording.input(chosen, recording, view, **quiet)
+    files.upload(uploaded, files, [recording, view, status], **quiet)
+    asking = [recording, text, candidates, chat]
+    answered = [chat, text, status, shares, view, last]
+    text.submit(asked, asking, answered, **quiet)
+    send.click(asked, asking, answered, **quiet)
+    where.click(looked, last, [status, view], **quiet)

@@ -1,0 +1,103 @@
+"""Pieces of HTML that tabs are made of. Whatever comes from outside is escaped."""
+
+from collections.abc import Mapping, Sequence
+
+from markupsafe import Markup, escape
+
+from skeletonllm.serving.queue import Update
+
+# Metrics that are shown of a dance: what they are called, with how many decimals, and whether less is better.
+_METRICS = {
+    "penetration_rate": ("limbs that overlap, pairs per frame", 2, True),
+    "foot_ground_distance": ("feet off the floor, mm", 1, True),
+    "foot_skating": ("skating feet, %", 1, True),
+    "beat_alignment_music": ("beat alignment", 3, False),
+    "motion_magnitude": ("motion, 1/s", 2, None),
+}
+
+
+def facts_card(name: str, facts: Mapping) -> Markup:
+    """What was understood of a recording, as ``skeletonllm inspect`` tells it."""
+    extent = facts["extent"]
+    rows = {
+        "format": facts["format"],
+        "skeleton": facts["topology"],
+        "persons": facts["persons"],
+        "frames": f"{facts['frames']} at {facts['fps']:g} per second, {facts['seconds']:.2f} s",
+        "units": facts["units"],
+        "extent": f"{extent['x']:.2f} × {extent['y']:.2f} × {extent['z']:.2f} m",
+        "missing joints": f"{facts['missing_joints']:.1%}",
+        "label": facts["label"] or "–",
+    }
+    listed = Markup("").join(Markup("<dt>{}</dt><dd>{}</dd>").format(key, value) for key, value in rows.items())
+    notes = _listed(facts["notes"])
+    noted = Markup('<div class="notes"><b>What its reader says</b>{}</div>').format(notes) if notes else ""
+    return Markup('<article class="card"><h4><bdi>{}</bdi></h4><dl>{}</dl>{}</article>').format(name, listed, noted)
+
+
+def warning(title: object, lines: Sequence[object] = ()) -> Markup:
+    """What went wrong."""
+    return Markup('<div class="warning" role="alert"><b>{}</b>{}</div>').format(title, _listed(lines))
+
+
+def remark(text: object) -> Markup:
+    """A sentence beside the matter."""
+    return Markup('<p class="remark">{}</p>').format(text)
+
+
+def doing(update: Update) -> Markup:
+    """How far some work is."""
+    if update.place is not None:
+        return Markup('<div class="doing">waiting: {} before you<progress></progress></div>').format(update.place)
+    share = Markup("") if update.share is None else Markup(' value="{:.3f}"').format(update.share)
+    return Markup('<div class="doing">{}<progress{}></progress></div>').format(update.doing or "working", share)
+
+
+def bars(shares: Mapping[str, float]) -> Markup:
+    """Probabilities, the likeliest first."""
+    rows = (
+        Markup('<div class="bar"><bdi>{0}</bdi><i><u style="width:{1:.2f}%"></u></i><b>{1:.1f} %</b></div>').format(
+            label, 100 * share
+        )
+        for label, share in shares.items()
+    )
+    return Markup('<div class="bars">{}</div>').format(Markup("").join(rows))
+
+
+def metrics_table(metrics: Mapping[str, tuple[float | None, float | None]], columns: tuple[str, str]) -> Markup:
+    """Numbers of a dance before and after something, the better ones marked."""
+    head = Markup("<tr><th></th><th>{}</th><th>{}</th></tr>").format(*columns)
+    rows = []
+    for name, (before, after) in metrics.items():
+        called, decimals, less = _METRICS[name]
+        cells = ["–" if value is None else f"{value:.{decimals}f}" for value in (before, after)]
+        better = less is not None and None not in (before, after) and (after < before if less else after > before)
+        kind = Markup(' class="better"') if better and cells[0] != cells[1] else ""
+        rows.append(Markup("<tr><th>{}</th><td>{}</td><td{}>{}</td></tr>").format(called, cells[0], kind, cells[1]))
+    return Markup('<table class="metrics">{}{}</table>').format(head, Markup("").join(rows))
+
+
+def picture(address: str, text: str) -> Markup:
+    """A picture of a guest."""
+    return Markup('<img class="sheet" src="{}" alt="{}">').format(address, text)
+
+
+def view_frame(address: str, title: str, height: int = 460) -> Markup:
+    """A page of a guest within the app, kept apart from it: it has its own scripts and no one else's."""
+    form = (
+        '<iframe class="view" src="{}" title="{}" sandbox="allow-scripts" allow="autoplay" '
+        'style="height:{}px"></iframe>'
+    )
+    return Markup(form).format(address, title, height)
+
+
+def downloads(files: Mapping[str, str]) -> Markup:
+    """Links that save files: text by address."""
+    links = (Markup('<a class="download" href="{}" download>{}</a>').format(*pair) for pair in files.items())
+    return Markup('<div class="downloads">{}</div>').format(Markup("").join(links))
+
+
+def _listed(lines: Sequence[object]) -> Markup:
+    if not lines:
+        return Markup("")
+    return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(escape(line)) for line in lines))

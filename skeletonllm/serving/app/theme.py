@@ -1,0 +1,21 @@
+"""How the app looks: fonts of the visitor's own system, the same colours as the animated view, by day and by night."""
+
+from pathlib import Path
+
+import gradio as gr
+
+_FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+_MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "monospace"]
+
+CSS = Path(__file__).with_name("app.css")
+
+
+def theme() -> gr.themes.Base:
+    """Quiet, in the system's own letters."""
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.blue,
+        neutral_hue=gr.themes.colors.gray,
+        font=_FONTS,
+        font_mono=_MONO,
+        radius_size=gr.themes.sizes.radius_md,
+    )
