@@ -1,7 +1,6 @@
 """Generators beside each other: every dance measured once, raw and post-processed, and again only when it changed."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +23,7 @@ from skeletonllm.dance.comparison import (
     units_of,
     write_report,
 )
+from skeletonllm.dance.comparison import songs as comparison_songs
 from skeletonllm.dance.comparison.published import CHANGES
 from skeletonllm.dance.denoiser import Denoiser, DenoiserConfig
 from skeletonllm.dance.generator import Generator
@@ -297,18 +297,34 @@ def test_corrections_change_dances_and_projections_tell_who_fell(models, songs):
     assert dances["projected"].succeeded in (True, False)
 
 
-def test_songs_of_a_folder_are_heard_in_order_and_cut(tmp_path):
+def test_songs_of_a_folder_are_heard_in_order_and_cut(tmp_path, monkeypatch):
     soundfile = pytest.importorskip("soundfile")
-    pytest.importorskip("librosa")
-    for name in ("b", "a"):
-        soundfile.write(tmp_path / f"{name}.wav", make_song(0, 3, 120).samples, make_song(0, 3, 120).rate)
+    heard = []
+
+    def hear(sound):
+        heard.append(len(sound[0]) / sound[1])
+        return MusicFeatures(np.zeros((30, NUM_FEATURES)), [])
+
+    monkeypatch.setattr(comparison_songs, "music_features", hear)
+    sound = make_song(0, 2, 120)
+    for name in ("b.wav", "a.flac", "nested/c.ogg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        soundfile.write(tmp_path / name, sound.samples, sound.rate)
     (tmp_path / "notes.txt").write_text("no song")
-    found = songs_of(tmp_path, 1.0)
-    assert [song.name for song in found] == ["a", "b"]
-    assert [song.heard.num_frames for song in found] == [30, 30] and found[0].dance is None
-    with pytest.raises(FileNotFoundError, match="no such folder"):
-        songs_of(Path(tmp_path / "nowhere"))
-    (tmp_path / "more").mkdir()
-    soundfile.write(tmp_path / "more" / "a.flac", make_song(0, 1, 120).samples, make_song(0, 1, 120).rate)
+    found = songs_of(tmp_path, 1.5)
+    assert [song.name for song in found] == ["a", "b", "c"]
+    # Less than a sample.
+    assert heard == pytest.approx([1.5] * 3, abs=1e-4)
+    assert all(song.dance is None for song in found)
+    with pytest.raises(ValueError, match="0.25 s of sound, expected at least 0.5 s"):
+        songs_of(tmp_path, 0.25)
+    soundfile.write(tmp_path / "nested" / "a.wav", sound.samples, sound.rate)
     with pytest.raises(ValueError, match="another song called a"):
+        songs_of(tmp_path)
+
+
+def test_a_folder_without_songs_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        songs_of(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="no songs in it, expected .wav"):
         songs_of(tmp_path)
