@@ -81,7 +81,8 @@ def make_critic(folder: str | Path, texts: Sequence[str], against: Sequence[str]
         return found
 
     def measure(dances: Dances) -> Tensor:
-        return judge_dances(dances, trained(), texts, against)
+        said = spoken_of(dances, trained(), texts, against)
+        return LOWEST + torch.exp(-beyond_human(dances)).to(said) * (said - LOWEST)
 
     return measure
 
@@ -100,11 +101,10 @@ def _shipped() -> Callable[[Dances], Tensor]:
     return make_critic(SHIPPED_FOLDER, ENERGETIC, OTHERS)
 
 
-def judge_dances(dances: Dances, trained: "Trained", texts: Sequence[str], against: Sequence[str]) -> Tensor:
-    """(B,) nats, see ``make_critic``."""
+def spoken_of(dances: Dances, trained: "Trained", texts: Sequence[str], against: Sequence[str]) -> Tensor:
+    """(B,) nats: the reward of ``make_critic`` without regard to what bodies can do."""
     trained.model.to(dances.vectors.device)
-    count = trained.processor.num_frames
-    moving = windows(dances, count)
+    moving = windows(dances, trained.processor.num_frames)
     clips = [*moving, *(held(clip) for clip in moving)]
     said = torch.cat(
         [
@@ -112,11 +112,8 @@ def judge_dances(dances: Dances, trained: "Trained", texts: Sequence[str], again
             for start in range(0, len(clips), _AT_A_TIME)
         ]
     )
-    bounded = _SURE * torch.tanh(said / _SURE)
-    moved, posed = bounded.view(2, len(dances), -1)
-    earned = (moved - posed.relu()).mean(1)
-    human = torch.exp(-beyond_human(dances)).to(earned)
-    return LOWEST + human * (earned - LOWEST)
+    moved, posed = (_SURE * torch.tanh(said / _SURE)).view(2, len(dances), -1)
+    return (moved - posed.relu()).mean(1)
 
 
 def windows(dances: Dances, frames: int) -> list[Clip]:
