@@ -1,4 +1,4 @@
-"""skeletonllm dance demo: from nothing to a dance to music that was never heard, on a CPU."""
+"""skeletonllm dance demo: from nothing to dances to music that was never heard, made plausible, on a CPU."""
 
 import json
 from pathlib import Path
@@ -7,11 +7,21 @@ from typing import Annotated
 import typer
 
 SONGS, SECONDS = 12, 20.0
-SHOWN = 0  # the song whose dance is written
+# What guides dances while they are made, in the rows that are guided.
+GUIDE = {"ground": 1.0, "penetration": 1.0}
+MEASURED = (
+    "penetration_rate",
+    "foot_ground_distance",
+    "foot_skating",
+    "success_rate",
+    "motion_magnitude",
+    "beat_alignment_music",
+    "beat_alignment_music_other_songs",
+)
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for model, dances and results.")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for models, dances and results.")] = Path(
         "demo_dance"
     ),
     songs: Annotated[int, typer.Option(min=2, help="How many songs to dance to.")] = SONGS,
@@ -19,65 +29,62 @@ def demo(
     changes: Annotated[
         list[str] | None, typer.Option("--change", help="To the recipe tiny, such as optimization.steps=100.")
     ] = None,
+    wishes: Annotated[
+        list[str] | None,
+        typer.Option("--finetune-change", help="To the recipe of fine-tuning, such as rewards.weights.beat=0.5."),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Of sampling, when songs are danced to.")] = 50,
 ) -> None:
-    """Train the tiny generator on the embedded songs and dances, dance to songs it never heard, and measure it."""
+    """Train the tiny generator on embedded songs and dances, fine-tune it on physics, and measure it before and after.
+
+    The dances that it learns from have the flaws of recordings: limbs that stand in each other, and feet that do not
+    stand on the floor.
+    """
     import time
 
-    from tqdm import tqdm
-
-    from skeletonllm.cli.dance.evaluate import mean_rows, set_rows
+    from skeletonllm.cli.dance.report import compare
     from skeletonllm.cli.evaluate import print_table
+    from skeletonllm.dance.comparison import Manner, Row, embedded_songs, overview
     from skeletonllm.dance.files import write_dance
-    from skeletonllm.dance.generator import Generator
-    from skeletonllm.dance.metrics import evaluate_motions
-    from skeletonllm.dance.metrics.matching import match_beats
-    from skeletonllm.dance.music import music_features
+    from skeletonllm.dance.finetuning.recipe import load_finetune_recipe
+    from skeletonllm.dance.finetuning.run import finetune
+    from skeletonllm.dance.metrics import FORMS
     from skeletonllm.dance.postprocess import postprocess
-    from skeletonllm.dance.synthesis import embedded_pairs, write_wav
+    from skeletonllm.dance.synthesis import write_wav
     from skeletonllm.dance.training.recipe import load_dance_recipe
     from skeletonllm.dance.training.run import train
-    from skeletonllm.evaluation.provenance import provenance
 
-    begin = time.monotonic()
-    print("1/4  training on songs and dances that are made by rule")
-    generator = Generator.load(
-        train(load_dance_recipe("tiny", changes or []), output / "run", resume=(output / "run").exists())
-    )
-    print(f"2/4  dancing {seconds:g} s to each of {songs} songs of tempi and keys that it never heard")
-    pairs = list(embedded_pairs(songs, 0, seconds, split="test"))
-    heard = [music_features((pair.song.samples, pair.song.rate)) for pair in pairs]
-    dances = [generator.dance(music, seed=0)[0] for music in tqdm(heard, unit="dance", disable=None)]
-    print("3/4  measuring")
-    body, beats = generator.body, [music.beat_times for music in heard]
-    real = [pair.motion for pair in pairs]
-    matched = {"generated": match_beats(dances, beats, body), "by rule": match_beats(real, beats, body)}
-    metrics = evaluate_motions(dances, body, beats=beats, reference=real)
+    learning = load_dance_recipe("tiny", ["data.flaws=1", *(changes or [])])
+    tuning = load_finetune_recipe("tiny", [f"generator={output / 'run'}", *(wishes or [])])
+    clock = [time.monotonic()]
+    print("1/4  training on songs and dances that are made by rule, with the flaws of recordings")
+    before = train(learning, output / "run", resume=(output / "run").exists())
+    clock.append(time.monotonic())
+    print("2/4  fine-tuning on what physics says of its own dances")
+    after = finetune(tuning, output / "tuned", resume=(output / "tuned").exists())
+    clock.append(time.monotonic())
+    print(f"3/4  dancing {seconds:g} s to each of {songs} songs of tempi and keys that neither heard, and measuring")
+    plain, guided = Manner(steps=steps), Manner(steps=steps, guide=GUIDE)
+    rows = [
+        Row("before", (before,), plain),
+        Row("before guided", (before,), guided),
+        Row("after", (after,), plain),
+        Row("after guided", (after,), guided),
+    ]
+    heard = embedded_songs(songs, seconds)
+    summary, units, written = compare(rows, heard, output / "report", beside=["after"], shown=1)
     print("4/4  writing a dance")
-    song, dance = pairs[SHOWN].song, postprocess(dances[SHOWN], body)
-    write_wav(output / "song.wav", song.samples, song.rate)
+    best = next(unit for unit in units if unit.row == rows[-1].name)
+    dance, body = best.danced()
+    write_wav(output / "song.wav", *heard[0].sound)
     for name in ("dance.mp4", "dance.gif", "dance.bvh"):
-        written = write_dance(output / name, dance, body, music=(song.samples, song.rate))
-        print(f"written to {written.path}" + f" ({'; '.join(written.notes)})" * bool(written.notes))
-    minutes = (time.monotonic() - begin) / 60
-    results = dict(matched=matched, metrics=metrics, minutes=minutes, **provenance())
-    (output / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
-    print_table(matching_rows(matched))
-    print_table(mean_rows(metrics))
-    print_table(set_rows(metrics))
-    print(f"{minutes:.1f} minutes; everything is in {output}")
-
-
-def matching_rows(matched: dict[str, dict]) -> list[list[str]]:
-    """A table of beat alignment with the dances' own music and with other music."""
-    rows = [["beat alignment", "own music", "other music", "difference"]]
-    for who, found in matched.items():
-        for name, values in found.items():
-            over = name.removeprefix("beat_alignment_")
-            cells = (_cell(values[what]) for what in ("own", "other", "difference"))
-            rows.append([f"{who}, {over}", *cells])
-    return rows
-
-
-def _cell(found: dict) -> str:
-    low, high = found["interval_95"]
-    return f"{found['value']:.2f} [{low:.2f}, {high:.2f}]"
+        made = write_dance(output / name, postprocess(dance, body), body, music=heard[0].sound)
+        print(f"written to {made.path}" + f" ({'; '.join(made.notes)})" * bool(made.notes))
+    clock.append(time.monotonic())
+    stages = ("training", "fine-tuning", "measuring")
+    minutes = {stage: (stop - start) / 60 for stage, start, stop in zip(stages, clock[:-1], clock[1:], strict=True)}
+    (output / "results.json").write_text(json.dumps({"minutes": minutes, **summary}, indent=1), encoding="utf-8")
+    for form in FORMS:
+        print_table([["\n".join(cell) for cell in row] for row in overview(summary, MEASURED, form).rows])
+    print(f"page and video: {', '.join(str(path) for path in written if path.suffix != '.json')}")
+    print(f"{sum(minutes.values()):.1f} minutes; everything is in {output}")
