@@ -11,6 +11,8 @@ from skeletonllm.skeleton.kinematics import rotation_6d_to_matrix
 # Seconds: of the Gaussian under which movements are measured. It leaves the embedded dances 86 % of their speed, and of
 # what trembles from frame to frame a tenth.
 _SMOOTHING = 2 / 30
+# Metres per second. Music to which nobody moved asks for nothing.
+SMALLEST = 1e-6
 # Frames to either side over which the published form averages.
 _WINDOW = 2
 
@@ -23,12 +25,18 @@ def energy(dances: Dances) -> Tensor:
     dances to one song whose joints move more or less, each by chance, this is correlated with motion magnitude by
     0.99, the joints' speed relative to the pelvis by 0.65. Unlike motion magnitude it takes little notice of trembling.
     """
+    return movement(dances, _SMOOTHING)
+
+
+def movement(dances: Dances, smoothing: float = 0.0) -> Tensor:
+    """(B,) metres per second: ``energy`` under a Gaussian of so many seconds, or of the movement as it is."""
     axes = rotation_6d_to_matrix(dances.vectors[..., ROTATIONS].unflatten(-1, (-1, 6)))
-    frames = torch.arange(dances.frames, dtype=axes.dtype, device=axes.device)
-    apart = (frames[:, None] - frames) / (dances.fps * _SMOOTHING)
-    smoothed = _averaged(axes, torch.exp(-apart.square() / 2))
+    if smoothing:
+        frames = torch.arange(dances.frames, dtype=axes.dtype, device=axes.device)
+        apart = (frames[:, None] - frames) / (dances.fps * smoothing)
+        axes = _averaged(axes, torch.exp(-apart.square() / 2))
     # Columns of a matrix are the axes.
-    return torch.linalg.vector_norm(smoothed.diff(dim=1), dim=-2).mean((1, 2, 3)) * dances.fps
+    return torch.linalg.vector_norm(axes.diff(dim=1), dim=-2).mean((1, 2, 3)) * dances.fps
 
 
 @reward(differentiable=True)
@@ -43,8 +51,7 @@ def anti_freezing(dances: Dances) -> Tensor:
     if dances.energy is None:
         raise ValueError("anti_freezing: expected the energy that dances should keep (Dances.energy), found none")
     wanted = dances.energy.to(dances.vectors)
-    # Music to which nobody moved asks for nothing.
-    lacking = (wanted - energy(dances)).relu() / wanted.clamp_min(torch.finfo(wanted.dtype).tiny)
+    lacking = (wanted - energy(dances)).relu() / wanted.clamp_min(SMALLEST)
     return -lacking.square()
 
 

@@ -10,6 +10,14 @@ PRESETS: Mapping[str, Mapping[str, float]] = {
         "anti_freezing": 0.3,
         "beat": 0.1,
     },
+    "gradients": {
+        "ground": 0.2,
+        "penetration": 0.25,
+        "skating": 0.1,
+        "smoothness": 0.2,
+        "anti_freezing": 1.0,
+        "exaggeration": 1.0,
+    },
     "paper": {"imitation_paper": 0.51, "anti_freezing_paper": 0.49, "ground_paper": 0.01},
 }
 """Weights are of advantages, that is of rewards in standard deviations. In ``paper`` both are those that Skeleton2Stage
