@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-# How the length of the next step follows from whether this one was good.
-_LONGER, _SHORTER = 1.5, 0.5
+# Of each step, how much goes on in the next; and how the length of the next follows from whether this one was good.
+_MOMENTUM, _LONGER, _SHORTER = 0.9, 1.2, 0.5
 
 
 def ascend(
@@ -18,11 +18,11 @@ def ascend(
     shape: Callable[[Tensor], Tensor] = lambda gradient: gradient,
     together: bool = False,
 ) -> Tensor:
-    """Clips whose gain is larger, never smaller.
+    """Clips whose gain is larger, never smaller: gradient ascent with momentum that starts again when it overshoots.
 
-    A step goes along the gradient, as far as changes its most changed number by its length. It is taken by those clips
-    alone that gain by it; theirs is half as long again the next time, that of others half. So the first length matters
-    little, nor does the unit of the gain.
+    A step is what is left of the one before, and the gradient, made so long that its largest number is the length of
+    the step. It is taken by those clips alone that gain by it; they go faster the next time, the others stop and try
+    half the length. So the first length matters little, nor does the unit of the gain.
 
     Args:
         start: (B, T, C) in [-1, 1], where the result stays, too.
@@ -39,19 +39,22 @@ def ascend(
             gains = gain(clips)
             if together:
                 gains = gains.sum().expand(len(clips))
-            # A gain that nothing of the clips changes has no gradient.
-            gradient = torch.autograd.grad(gains.sum(), clips, allow_unused=True, materialize_grads=True)[0]
+            (gradient,) = torch.autograd.grad(gains.sum(), clips)
         gradient = shape(torch.nan_to_num(gradient, 0.0, 0.0, 0.0))
         largest = gradient.abs().amax((0, 1, 2) if together else (1, 2), keepdim=True)
         return gains.detach(), gradient / largest.clamp_min(torch.finfo(gradient.dtype).tiny)
 
     clips, (gains, along) = start.detach(), look(start)
-    length = torch.full_like(gains, rate)
+    length, way = torch.full_like(gains, rate), torch.zeros_like(clips)
     for _ in range(iterations):
-        tried = (clips + length[:, None, None] * along).clamp(-1, 1)
+        step = _MOMENTUM * way + length[:, None, None] * along
+        tried = (clips + step).clamp(-1, 1)
         found, onwards = look(tried)
         better = found > gains
-        clips, along = (torch.where(better[:, None, None], *pair) for pair in ((tried, clips), (onwards, along)))
+        chosen = better[:, None, None]
+        clips, along, way = (
+            torch.where(chosen, *pair) for pair in ((tried, clips), (onwards, along), (step, torch.zeros_like(way)))
+        )
         gains = torch.where(better, found, gains)
         length = length * torch.where(better, _LONGER, _SHORTER)
     return clips

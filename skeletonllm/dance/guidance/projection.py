@@ -5,6 +5,7 @@ import time
 import warnings
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from skeletonllm.dance.ddim import Step
@@ -84,13 +85,12 @@ class Projection:
         self.results += [
             Projected(first + number, left, judgement.success, seconds) for number, judgement in enumerate(judged)
         ]
-        return setting.normalized(
-            [
-                judgement.simulated if judgement.success else motion
-                for motion, judgement in zip(motions, judged, strict=True)
-            ],
-            clean,
-        )
+        stood = torch.tensor([judgement.success for judgement in judged], device=clean.device)
+        simulated = [
+            judgement.simulated if judgement.success else motion
+            for motion, judgement in zip(motions, judged, strict=True)
+        ]
+        return torch.where(stood[:, None, None], setting.normalized(simulated, clean), clean)
 
     @property
     def success_rate(self) -> float | None:

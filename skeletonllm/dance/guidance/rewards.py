@@ -17,12 +17,15 @@ CHANNELS = {"height": (slice(ROOT.stop - 1, ROOT.stop),), "root": (ROOT,), "all"
 """What may be changed, by name: the height of the pelvis, its place, or the pose as well. Contacts are said by the
 model: rewards that ask them could be had by saying something else."""
 
+# Seconds: of the Gaussian under which changes are the same. Frames that are changed each by itself make dances tremble.
+_SMOOTHING = 2 / 30
+
 
 @dataclass(frozen=True, eq=False)
 class RewardGuidance:
     """Gradient ascent on the weighted sum of rewards, at the last steps of sampling; see ``ascent.ascend``.
 
-    What it reaches at one step the model sees at the next, and smooths. Windows of a long dance climb together.
+    Changes are smooth in time. Windows of a long dance climb together.
 
     Args:
         weights: of rewards that are differentiable, by name.
@@ -38,7 +41,7 @@ class RewardGuidance:
 
     weights: Mapping[str, float]
     steps: int = 1
-    iterations: int = 10
+    iterations: int = 30
     rate: float = 0.01
     channels: str = "all"
 
@@ -62,16 +65,21 @@ class RewardGuidance:
         for part in CHANNELS[self.channels]:
             changed[part] = True
 
+        times = torch.arange(clean.shape[1]).to(clean) / setting.fps
+        near = torch.exp(-((times[:, None] - times) / _SMOOTHING).square() / 2)
+        near = near / near.sum(1, keepdim=True)
         # They are to move as much as the model has them move.
         kept = energy(setting.dances(clean))
 
         def gain(clips: Tensor) -> Tensor:
             dances = setting.dances(clips, kept)
-            return sum(
-                self.weights[name] * each(dances).reshape(len(clips), -1).mean(1) for name, each in rewards.items()
-            )
+            found = {name: reward(dances).reshape(len(clips), -1).mean(1) for name, reward in rewards.items()}
+            for name, values in found.items():
+                if not values.requires_grad:
+                    raise ValueError(f"reward {name!r} gives no gradient, though it is said to be differentiable")
+            return sum(self.weights[name] * values for name, values in found.items())
 
         def shape(gradient: Tensor) -> Tensor:
-            return setting.agree(torch.where(changed, gradient, 0.0))
+            return setting.agree(near @ torch.where(changed, gradient, 0.0))
 
         return ascend(clean, gain, iterations=self.iterations, rate=self.rate, shape=shape, together=setting.long)
