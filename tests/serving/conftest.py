@@ -5,10 +5,7 @@ from collections.abc import Iterator
 import pytest
 from running_server import Running, serving
 
-from skeletonllm.serving.engine import Engine
 from skeletonllm.serving.limits import Limits
-from skeletonllm.skeleton.formats import write_npz
-from skeletonllm.skeleton.synthesis import synthesize
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +15,9 @@ def small_limits() -> Limits:
 
 
 @pytest.fixture(scope="session")
-def engine(small_limits) -> Iterator[Engine]:
+def engine(small_limits):
+    from skeletonllm.serving.engine import Engine
+
     engine = Engine(limits=small_limits)
     yield engine
     engine.close()
@@ -33,6 +32,9 @@ def server(engine) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def recordings(tmp_path_factory) -> dict[str, bytes]:
     """Files of recordings by what is done in them."""
+    from skeletonllm.skeleton.formats import write_npz
+    from skeletonllm.skeleton.synthesis import synthesize
+
     folder = tmp_path_factory.mktemp("recordings")
     files = {}
     for label in ("clap", "squat", "walk", "kick"):

@@ -6,20 +6,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import httpx2
-
-from skeletonllm.serving.engine import Engine
 from skeletonllm.serving.limits import Visitors
 from skeletonllm.serving.queue import WorkQueue
-from skeletonllm.serving.server import build_server, listen
+
+# What is heavy is imported where it is used: the queue is tested without a model.
+if TYPE_CHECKING:
+    import httpx2
+
+    from skeletonllm.serving.engine import Engine
 
 
 @dataclass(frozen=True)
 class Running:
     """A server that runs."""
 
-    engine: Engine
+    engine: "Engine"
     visitors: Visitors
     port: int
 
@@ -27,7 +30,9 @@ class Running:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def client(self, **options) -> httpx2.Client:
+    def client(self, **options) -> "httpx2.Client":
+        import httpx2
+
         return httpx2.Client(base_url=self.url, timeout=120.0, trust_env=False, **options)
 
     def connect(self) -> socket.socket:
@@ -39,8 +44,10 @@ class Running:
 
 
 @contextmanager
-def serving(engine: Engine, **options) -> Iterator[Running]:
+def serving(engine: "Engine", **options) -> Iterator[Running]:
     """Serve until the block ends."""
+    from skeletonllm.serving.server import build_server, listen
+
     visitors = Visitors(engine.limits)
     server, listening = build_server(engine, visitors, **options), listen("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
