@@ -56,9 +56,9 @@ class Manner:
     eta: float = 1.0
     guidance: float = GUIDANCE
     guide: dict = field(default_factory=dict)
-    guide_steps: int = 1
-    guide_iterations: int = 10
-    guide_channels: str = "all"
+    guide_steps: int = RewardGuidance.steps
+    guide_iterations: int = RewardGuidance.iterations
+    guide_channels: str = RewardGuidance.channels
     floor_guidance: bool = False
     project: int = 0
 
