@@ -81,10 +81,10 @@ def runs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def running(generator, runs, small_limits):
     pytest.importorskip("gradio") if os.environ.get("CI") != "true" else None
-    from skeletonllm.serving.app import mount
+    from skeletonllm.serving.app import mount_app
 
     engine = Engine(generator=generator, limits=small_limits)
-    with serving(engine, mount=partial(mount, runs_folder=runs)) as running:
+    with serving(engine, mount=partial(mount_app, runs_folder=runs)) as running:
         yield running
     engine.close()
 

@@ -12,6 +12,7 @@ from skeletonllm.serving.app.house import House
 from skeletonllm.serving.app.pieces import bars, doing, remark
 from skeletonllm.serving.app.saliency import joint_saliency, most_salient, saliency_view
 from skeletonllm.serving.app.showing import bring_examples, receive, refusal, show
+from skeletonllm.serving.app.theme import slot
 from skeletonllm.serving.app.view import Mark, view_of_sequence
 from skeletonllm.serving.plans import Answer, Question
 from skeletonllm.tasks.recognition import build_prompt
@@ -91,7 +92,7 @@ def build(house: House, tab: gr.Tab) -> None:
     with gr.Row():
         recording = gr.Dropdown(label="About", choices=[], interactive=True, scale=3, elem_id="ask-recording")
         files = gr.UploadButton("Upload", file_count="multiple", scale=1, min_width=120, elem_id="ask-files")
-    view = gr.HTML(elem_id="ask-view")
+    view = slot("ask-view")
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
             chat = gr.Chatbot(
@@ -110,8 +111,8 @@ def build(house: House, tab: gr.Tab) -> None:
                 elem_id="ask-candidates",
             )  # fmt: skip
             where = gr.Button("Where did the model look?", elem_id="ask-where")
-    status = gr.HTML(elem_id="ask-status")
-    shares = gr.HTML(elem_id="ask-shares")
+    status = slot("ask-status")
+    shares = slot("ask-shares")
 
     def seen(guest: Guest, name: str | None) -> Markup:
         if name not in guest.recordings:

@@ -14,6 +14,7 @@ from skeletonllm.serving.app.guests import Guest
 from skeletonllm.serving.app.house import House
 from skeletonllm.serving.app.pieces import doing, downloads, metrics_table, remark
 from skeletonllm.serving.app.showing import refusal, show
+from skeletonllm.serving.app.theme import slot
 from skeletonllm.serving.app.view import Sound, view_of_dance
 from skeletonllm.serving.dancing import Choreography, Danced
 
@@ -31,7 +32,10 @@ _NO_GENERATOR = "No model to dance with: start the server with --dance FOLDER, a
 def songs(count: int = _SONGS) -> list[tuple[str, str]]:
     """Songs that the package plays, for a list of choices: what they are, and their number."""
     made = ((number, embedded_song(number, 1.0)) for number in range(count))
-    return [(f"{song.style}, {song.key}, {song.tempo:g} beats per minute", str(number)) for number, song in made]
+    return [
+        (f"{number}: {song.style.replace('_', ' ')}, {song.key}, {song.tempo:g} beats per minute", str(number))
+        for number, song in made
+    ]
 
 
 def sound_of(samples: np.ndarray, rate: int) -> Sound:
@@ -78,7 +82,7 @@ def choreography(
 def build(house: House) -> None:
     """The tab."""
     if house.engine.generator is None:
-        gr.HTML(remark(_NO_GENERATOR))
+        slot("dance-none", remark(_NO_GENERATOR))
         return
     limits = house.engine.limits
     with gr.Row():
@@ -96,10 +100,10 @@ def build(house: House) -> None:
                 guidance = gr.Slider(0, 5, 2, step=0.1, label="How far the music's influence is exaggerated")
             films = gr.CheckboxGroup(list(_FILMS), label="Films, too (slower)", elem_id="dance-films")
             go = gr.Button("Dance", variant="primary", elem_id="dance-go")
-    status = gr.HTML(elem_id="dance-status")
-    view = gr.HTML(elem_id="dance-view")
-    files = gr.HTML(elem_id="dance-files")
-    metrics = gr.HTML(elem_id="dance-metrics")
+    status = slot("dance-status")
+    view = slot("dance-view")
+    files = slot("dance-files")
+    metrics = slot("dance-metrics")
 
     async def danced(song, own, seconds, steps, guidance, seed, films, request: gr.Request):
         guest = house.guests.of(request.session_hash)

@@ -9,6 +9,7 @@ from skeletonllm.serving.app.guests import Guest
 from skeletonllm.serving.app.house import House
 from skeletonllm.serving.app.pieces import doing, facts_card, picture, remark, warning
 from skeletonllm.serving.app.showing import bring_examples, receive, refusal, show
+from skeletonllm.serving.app.theme import slot
 from skeletonllm.serving.app.view import view_of_sequence
 
 # Pixels of a frame on a sheet, and of a film.
@@ -56,22 +57,22 @@ def build(house: House) -> None:
     with gr.Row():
         with gr.Column(scale=3, min_width=260):
             files = gr.File(
-                label="Recordings: BVH, Kinect .skeleton, COCO, AMASS, MediaPipe, ... (several at once)",
-                file_count="multiple", height=150, elem_id="look-files",
+                label="Recordings, one or several",
+                file_count="multiple", height=170, elem_id="look-files",
             )  # fmt: skip
         with gr.Column(scale=2, min_width=220):
             first = gr.Dropdown(label="Shown", choices=[], interactive=True, elem_id="look-first")
             second = gr.Dropdown(label="Beside it", choices=[], interactive=True, elem_id="look-second")
             examples = gr.Button("Show me examples", elem_id="look-examples")
-    problems = gr.HTML(elem_id="look-problems")
-    view = gr.HTML(elem_id="look-view")
-    facts = gr.HTML(elem_id="look-facts")
+    problems = slot("look-problems")
+    view = slot("look-view")
+    facts = slot("look-facts")
     with gr.Accordion("What the model is shown", open=True):
         with gr.Row():
             sheet = gr.Button("Contact sheet", size="sm", elem_id="look-sheet")
             film = gr.Button("Film", size="sm", elem_id="look-film")
-        status = gr.HTML(elem_id="look-status")
-        drawn = gr.HTML(elem_id="look-drawn")
+        status = slot("look-status")
+        drawn = slot("look-drawn")
 
     def choices(guest: Guest, names: list[str]) -> tuple[dict, dict]:
         known = list(guest.recordings)

@@ -11,7 +11,7 @@ from skeletonllm.serving.app import ask, dance, look, runs
 from skeletonllm.serving.app.folders import serve_folders
 from skeletonllm.serving.app.guests import Guests
 from skeletonllm.serving.app.house import House
-from skeletonllm.serving.app.theme import CSS, theme
+from skeletonllm.serving.app.theme import CSS, slot, theme
 from skeletonllm.serving.engine import Engine
 from skeletonllm.serving.limits import Visitors
 from skeletonllm.serving.reading import Readers
@@ -20,7 +20,7 @@ from skeletonllm.serving.reading import Readers
 _EVENTS = 64
 
 
-def mount(server: FastAPI, engine: Engine, visitors: Visitors, runs_folder: Path | None = None) -> FastAPI:
+def mount_app(server: FastAPI, engine: Engine, visitors: Visitors, runs_folder: Path | None = None) -> FastAPI:
     """Put the app at the root of a server, behind all routes that it has.
 
     Args:
@@ -44,10 +44,7 @@ def mount(server: FastAPI, engine: Engine, visitors: Visitors, runs_folder: Path
 def blocks(house: House) -> gr.Blocks:
     """The page."""
     with gr.Blocks(analytics_enabled=False, title="skeletonllm", fill_width=True) as page:
-        gr.HTML(
-            Markup('<div class="top"><h1>skeletonllm</h1><p>{}</p></div>').format(house.engine.description),
-            elem_id="top",
-        )
+        slot("top", Markup("<h1>skeletonllm</h1><p>{}</p>").format(house.engine.description))
         with gr.Tab("Look", elem_id="tab-look"):
             look.build(house)
         with gr.Tab("Ask", elem_id="tab-ask") as asking:

@@ -92,8 +92,10 @@ def view_frame(address: str, title: str, height: int = 460) -> Markup:
 
 
 def downloads(files: Mapping[str, str]) -> Markup:
-    """Links that save files: text by address."""
-    links = (Markup('<a class="download" href="{}" download>{}</a>').format(*pair) for pair in files.items())
+    """Links that save files: addresses by what is written on the link."""
+    links = (
+        Markup('<a class="download" href="{}" download>{}</a>').format(where, text) for text, where in files.items()
+    )
     return Markup('<div class="downloads">{}</div>').format(Markup("").join(links))
 
 

@@ -11,6 +11,7 @@ from skeletonllm.evaluation.report.page import build as report
 from skeletonllm.serving.app.guests import Guest
 from skeletonllm.serving.app.house import House
 from skeletonllm.serving.app.pieces import remark, view_frame, warning
+from skeletonllm.serving.app.theme import slot
 
 _NOTHING = ""
 _HEIGHT = 900
@@ -48,15 +49,15 @@ def _folders(found: Found) -> set[Path]:
 def build(house: House, tab: gr.Tab) -> None:
     """The tab."""
     if house.runs is None:
-        gr.HTML(remark("No folder of runs: start the server with --runs FOLDER."))
+        slot("runs-none", remark("No folder of runs: start the server with --runs FOLDER."))
         return
     chosen = gr.Dropdown(
         label=f"Runs and results below {house.runs}", choices=[], multiselect=True, interactive=True,
         elem_id="runs-chosen",
     )  # fmt: skip
     compare = gr.Button("Compare", variant="primary", elem_id="runs-compare")
-    problems = gr.HTML(elem_id="runs-problems")
-    page = gr.HTML(elem_id="runs-page")
+    problems = slot("runs-problems")
+    page = slot("runs-page")
 
     def entered(current: list[str] | None):
         known = list(known_runs(house.runs))

@@ -10,6 +10,11 @@ _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "monospace"]
 CSS = Path(__file__).with_name("app.css")
 
 
+def slot(name: str, html: str = "") -> gr.HTML:
+    """A place for HTML of our own; while it is empty it takes no room."""
+    return gr.HTML(html, elem_id=name, apply_default_css=False)
+
+
 def theme() -> gr.themes.Base:
     """Quiet, in the system's own letters."""
     return gr.themes.Base(

@@ -326,5 +326,6 @@ function tick(now) {
   requestAnimationFrame(tick);
 }
 setTrails(true);
+trails.hidden = !bodies.some(body => body.trails.length);
 setPlaying(show.playing && !sound && !matchMedia("(prefers-reduced-motion: reduce)").matches);
 requestAnimationFrame(tick);
