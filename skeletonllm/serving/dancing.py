@@ -68,7 +68,8 @@ class Choreography:
         if not SMALLEST <= self.size <= min(LARGEST, 1024):
             raise ValueError(f"pictures of {self.size} pixels, expected {SMALLEST} to 1024")
         limits.check("steps", self.steps, limits.steps)
-        limits.check("seconds of a dance", self.seconds or 0.0, limits.song_seconds)
+        seconds = self.seconds or (EMBEDDED_SECONDS if isinstance(self.song, int) else 0.0)
+        limits.check("seconds of a dance", seconds, limits.song_seconds)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skeletonllm.serving.limits import LimitError, Limits, safe_name
-from skeletonllm.skeleton.formats import detect_format, read_skeleton
+from skeletonllm.skeleton.formats import detect_format, read_recordings, read_skeleton
 from skeletonllm.skeleton.formats.custom import LAYOUT_SUFFIXES
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.summary import summarize
@@ -68,13 +68,24 @@ def read_recording(paths: list[Path], limits: Limits, which: str | None = None) 
         raise ValueError(f"{layouts[0]}: descriptions of formats are not taken from visitors, only recordings")
     path = _main_of(paths)
     format = detect_format(path)
-    sequence = read_skeleton(path if which is None else f"{path}#{which}")
+    sequence = read_skeleton(path) if which is None else _named(path, which)
     limits.check("seconds of a recording", sequence.duration, limits.motion_seconds)
     limits.check("numbers in a recording", sequence.joints.size, limits.motion_values)
     notes = tuple(note.replace(f"{path.parent}/", "") for note in sequence.notes)
     name = path.name if which is None else f"{path.name}#{which}"
     sequence = sequence.replace(source=name, notes=notes)
     return Recording(name, sequence, summarize(sequence, name, format.name))
+
+
+def _named(path: Path, which: str) -> SkeletonSequence:
+    """One of the recordings of a file. A name from outside is looked up, and never part of a path."""
+    recordings = read_recordings(path)
+    read = recordings.get(f"{path}#{which}")
+    if read is None:
+        names = [name.partition("#")[2] for name in recordings if "#" in name]
+        known = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        raise ValueError(f"{path.name}: #{which[:80]}: no recording of this name, expected one of {known or 'none'}")
+    return read()
 
 
 def _main_of(paths: list[Path]) -> Path:

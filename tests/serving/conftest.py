@@ -24,8 +24,8 @@ def engine(small_limits):
 
 
 @pytest.fixture(scope="session")
-def server(engine) -> Iterator[Running]:
-    with serving(engine) as running:
+def server(engine, tmp_path_factory) -> Iterator[Running]:
+    with serving(engine, tmp_path_factory.mktemp("visitors")) as running:
         yield running
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skeletonllm.serving.limits import Visitors
@@ -44,11 +45,11 @@ class Running:
 
 
 @contextmanager
-def serving(engine: "Engine", **options) -> Iterator[Running]:
-    """Serve until the block ends."""
+def serving(engine: "Engine", below: Path, **options) -> Iterator[Running]:
+    """Serve until the block ends, with the visitors' folders below this one."""
     from skeletonllm.serving.server import build_server, listen
 
-    visitors = Visitors(engine.limits)
+    visitors = Visitors(engine.limits, below)
     server, listening = build_server(engine, visitors, **options), listen("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
