@@ -11,7 +11,7 @@ from skeletonllm.evaluation.report.html import joined, markup
 _WIDTH, _STEP, _THICK, _MARGIN = 360, 34, 9, 12
 _LONGEST = 48
 _LINE = '<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>'
-_TEXT = '<text x="{:.1f}" y="{:.1f}" text-anchor="{}"{}>{}</text>'
+_TEXT = '<text x="{:.1f}" y="{:.1f}" text-anchor="{}" style="font-size:11px"{}>{}</text>'
 
 
 @dataclass(frozen=True)
