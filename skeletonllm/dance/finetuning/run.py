@@ -32,8 +32,8 @@ from skeletonllm.training.run_folder import find_beginning, step_of_model, write
 logger = logging.getLogger(__name__)
 
 REFERENCE_FILE = "reference.safetensors"
-# Every linear layer of the decoder and the music encoder.
-_ADAPTED = r"(layers|music_layers)\..*"
+# The linear layers of attention and of what follows it, in the decoder and in the music encoder.
+_ADAPTED = r"(music_)?layers\.\d+\.((attention|hearing)\.(projection|out)|feed_forward\.(0|3))"
 # Dances to each clip of music that tell how much the generator moved, and dances that are made at once.
 _REFERENCE_DANCES, _AT_ONCE = 2, 16
 
