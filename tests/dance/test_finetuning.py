@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from finetuning_runs import small_changes, small_generator
 
 from skeletonllm.dance.finetuning import run as runs
 from skeletonllm.dance.finetuning.recipe import load_finetune_recipe, shipped_finetune_recipes
@@ -11,8 +12,6 @@ from skeletonllm.dance.finetuning.run import finetune
 from skeletonllm.dance.finetuning.trainer import FinetuneTrainer
 from skeletonllm.dance.generator import Generator
 from skeletonllm.dance.rewards import REWARDS, reward
-from skeletonllm.dance.training.recipe import load_dance_recipe
-from skeletonllm.dance.training.run import train
 from skeletonllm.training.checkpoint import load_newest_checkpoint
 
 ONLY_HEIGHT = "rewards.weights={imitation: 0, ground: 0, penetration: 0, anti_freezing: 0, beat: 0, pelvis_height: 1}"
@@ -32,22 +31,11 @@ def pelvis_height():
 
 @pytest.fixture(scope="module")
 def generator(tmp_path_factory):
-    """A small generator that has learnt where a dance is: of one that has not, the last step, from which likelihoods
-    tell nothing, may answer to noise the wrong way round."""
-    folder = tmp_path_factory.mktemp("generator") / "run"
-    small = "model.changes={width: 32, heads: 4, layers: 1, music_layers: 1, feed_forward: 32}"
-    changes = [small, "model.beat_phase=false", "data.songs=2", "data.seconds=6", "data.flaws=1",
-               "optimization.steps=150", "optimization.batch_size=4", "optimization.learning_rate=5.0e-3"]  # fmt: skip
-    return train(load_dance_recipe("tiny", changes), folder)
+    return small_generator(tmp_path_factory.mktemp("generator") / "run")
 
 
 def recipe(generator, *changes):
-    return load_finetune_recipe(
-        "tiny",
-        [f"generator={generator}", "data.songs=2", "data.seconds=6", "data.stride=0.5", "music=4", "sampling.steps=4",
-         "optimization.conditions=2", "optimization.samples=2", "optimization.micro_batch_size=2",
-         "optimization.steps=4", "optimization.learning_rate=1.0e-3", *changes],
-    )  # fmt: skip
+    return load_finetune_recipe("tiny", small_changes(generator, *changes))
 
 
 def log_of(folder):

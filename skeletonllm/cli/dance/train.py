@@ -20,7 +20,6 @@ def train(
         float | None, typer.Option(help="Minutes after which to save and stop with exit code 75; SLURM's own is known.")
     ] = None,
     print_config: Annotated[bool, typer.Option(help="Show the whole recipe and stop.")] = False,
-    local_rank: Annotated[int, typer.Option("--local_rank", hidden=True, help="Given by DeepSpeed's launcher.")] = 0,
 ) -> None:
     """Train a generator of dances, alone or as one of the processes of deepspeed, torchrun or srun."""
     from skeletonllm.dance.training.recipe import load_dance_recipe

@@ -14,7 +14,7 @@ PRESETS: Mapping[str, Mapping[str, float]] = {
         "ground": 0.2,
         "penetration": 0.25,
         "skating": 0.1,
-        "smoothness": 0.2,
+        "smoothness": 0.05,
         "anti_freezing": 1.0,
         "exaggeration": 1.0,
     },
