@@ -147,6 +147,16 @@ def test_a_dance_that_was_written_but_not_measured_is_not_taken_for_measured(row
         units[0].danced()
 
 
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_a_damaged_file_is_named(rows, songs, tmp_path, content):
+    unit = units_of(rows[:1], songs, tmp_path)[0]
+    unit.path.parent.mkdir(parents=True)
+    for path in (unit.path, unit.dance):
+        path.write_text(content)
+    with pytest.raises(ValueError, match="song-0.json: damaged"):
+        unit.read()
+
+
 def test_every_measure_is_there_raw_and_post_processed_and_says_what_the_metrics_say(songs, measured):
     unit = next(unit for unit in measured[1] if (unit.row, unit.song) == ("after", 1))
     forms = unit.read()["forms"]

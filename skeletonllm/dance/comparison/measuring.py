@@ -65,11 +65,18 @@ class Unit:
         return self.path.with_suffix(".npz")
 
     def read(self) -> dict | None:
-        """What it told; None if it was never measured, or something that it depends on is another now."""
+        """What it told; None if it was never measured, or something that it depends on is another now.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
         if not (self.path.is_file() and self.dance.is_file()):
             return None
-        content = json.loads(self.path.read_text(encoding="utf-8"))
-        return content if content["key"] == self.key else None
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+            return content if content["key"] == self.key else None
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{self.path}: damaged ({error}); without it the dance is measured anew") from error
 
     def danced(self) -> tuple[Motion, Body]:
         """The dance that was measured, and who danced it. Raises ValueError if it was never measured."""
