@@ -123,7 +123,7 @@ def test_a_speed_and_a_shaking_that_nobody_reaches_are_too_much():
     fast = still.replace(root=still.root + time * [18.0, 0.0, 0.0])
     shaken = still.replace(root=still.root + (time * 30 % 2) * [0.1, 0.0, 0.0])
     slow = still.replace(root=still.root + time * [11.0, 0.0, 0.0])
-    # 18 m/s are half as much again as 12; 0.1 m to and fro are accelerations of 0.2 * 30^2 = 180 m/s^2, 100 are allowed.
+    # 18 m/s are half more than 12; 0.1 m to and fro are accelerations of 0.2 * 30^2 = 180 m/s^2, 100 are allowed.
     expected = torch.tensor([0.0, 0.5, 0.8, 0.0])
     torch.testing.assert_close(beyond_human(on_stage(still, fast, shaken, slow)), expected, atol=1e-3, rtol=0)
 
