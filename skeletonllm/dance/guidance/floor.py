@@ -41,11 +41,11 @@ class FloorGuidance:
     def __call__(self, clean: Tensor, step: Step, left: int, setting: Setting) -> Tensor:
         rate = self.scale * posterior_variance(setting, step)
         guided = clean.detach().clone()
-        stands = None
+        stands, somewhere = None, clean.new_zeros(len(clean))
         for _ in range(self.iterations):
             with torch.enable_grad():
                 guided.requires_grad_()
-                dances = setting.dances(guided)
+                dances = setting.dances(guided, floor=somewhere)
                 lowest = dances.joints[..., 2].amin(-1)
                 floor = lowest.detach().mean() if setting.long else lowest.detach().mean(1, keepdim=True)
                 if stands is None:  # heights alone are changed, contacts never

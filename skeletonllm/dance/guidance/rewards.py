@@ -68,11 +68,12 @@ class RewardGuidance:
         times = torch.arange(clean.shape[1]).to(clean) / setting.fps
         near = torch.exp(-((times[:, None] - times) / _SMOOTHING).square() / 2)
         near = near / near.sum(1, keepdim=True)
+        floor = setting.floor(clean)
         # They are to move as much as the model has them move.
-        kept = energy(setting.dances(clean))
+        kept = energy(setting.dances(clean, floor=floor))
 
         def gain(clips: Tensor) -> Tensor:
-            dances = setting.dances(clips, kept)
+            dances = setting.dances(clips, floor=floor, energy=kept)
             found = {name: reward(dances).reshape(len(clips), -1).mean(1) for name, reward in rewards.items()}
             for name, values in found.items():
                 if not values.requires_grad:

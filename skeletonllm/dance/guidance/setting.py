@@ -12,7 +12,7 @@ from skeletonllm.dance.body import Body
 from skeletonllm.dance.codecs.edge import from_edge, own_vectors, to_edge
 from skeletonllm.dance.ddim import Step
 from skeletonllm.dance.long_form import agree_on_halves, cut_windows, stitch
-from skeletonllm.dance.motion import FPS, ROOT, Motion
+from skeletonllm.dance.motion import FPS, ROOT, VECTOR_SIZE, Motion
 from skeletonllm.dance.normalizer import Normalizer
 from skeletonllm.dance.postprocess import align_floor
 from skeletonllm.dance.rewards import Dances
@@ -40,14 +40,26 @@ class Setting:
     edge: bool = False
     beats: np.ndarray | None = None
 
-    def dances(self, clean: Tensor, energy: Tensor | None = None) -> Dances:
-        """The B clips in metres, differentiable; ``energy`` as for ``Dances``."""
+    def floor(self, clean: Tensor) -> Tensor:
+        """(B,) metres: how high the floor is under dances: at z = 0, but for EDGE's."""
+        if not self.edge:
+            return clean.new_zeros(len(clean))
+        found = [each.root[0, 2] - align_floor(each, self.body).root[0, 2] for each in self.motions(clean)]
+        return torch.tensor(found).to(clean).expand(len(clean))
+
+    def dances(self, clean: Tensor, *, floor: Tensor | None = None, energy: Tensor | None = None) -> Dances:
+        """The B clips in metres over their floor, differentiable.
+
+        Args:
+            clean: (B, T, 151).
+            floor: as ``floor`` finds it, of these clips or others that are compared with them. Default: of these.
+            energy: see ``Dances``.
+        """
         vectors = self.normalizer.denormalize(clean)
-        if self.edge:
-            vectors = own_vectors(vectors)
-            lifts = [align_floor(each, self.body).root[0, 2] - each.root[0, 2] for each in self.motions(clean)]
-            vectors = vectors.clone()
-            vectors[..., ROOT.stop - 1] += torch.tensor(lifts).to(vectors)[:, None]
+        vectors = own_vectors(vectors) if self.edge else vectors
+        floor = self.floor(clean) if floor is None else floor
+        height = torch.nn.functional.one_hot(torch.tensor(ROOT.stop - 1), VECTOR_SIZE).to(vectors)
+        vectors = vectors - floor[:, None, None] * height
         return Dances(vectors, self.body, self.fps, self._beats(*clean.shape[:2]), energy)
 
     def motions(self, clean: Tensor) -> list[Motion]:
