@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import re
 import threading
 import time
@@ -14,6 +15,9 @@ import torch
 
 pytest.importorskip("gradio", reason="needs the extra `serve`")
 
+import gradio as gr  # noqa: E402
+from gradio import processing_utils  # noqa: E402
+
 from skeletonllm.evaluation.timeline import Found  # noqa: E402
 from skeletonllm.models.shipped import load_shipped  # noqa: E402
 from skeletonllm.serving.app.ask import marks_of, offered_answers  # noqa: E402
@@ -23,6 +27,7 @@ from skeletonllm.serving.app.pieces import bars, facts_card, metrics_table  # no
 from skeletonllm.serving.app.runs import compared, known_runs  # noqa: E402
 from skeletonllm.serving.app.saliency import joint_saliency, most_salient, saliency_view  # noqa: E402
 from skeletonllm.serving.app.showing import bring_examples, receive  # noqa: E402
+from skeletonllm.serving.app.uploads import UploadRoom, fetch_nothing  # noqa: E402
 from skeletonllm.serving.limits import Limits, Visitors  # noqa: E402
 from skeletonllm.serving.plans import Answer  # noqa: E402
 from skeletonllm.serving.queue import CancelledWork, WorkQueue  # noqa: E402
@@ -88,6 +93,55 @@ def test_recordings_of_one_name_are_kept_apart_and_the_oldest_go_first(guest):
     brought = [guest.recordings[name] for _ in range(13) for name in bring_examples(guest)]
     assert len(set(map(id, brought))) == 26
     assert list(guest.recordings.values()) == brought[2:]
+
+
+def test_a_guest_keeps_no_more_than_one_long_recording_may_hold_and_the_house_no_more_than_its_guests(
+    visitors, guest, monkeypatch
+):
+    names = bring_examples(guest)
+    kick, hands = (guest.recordings[name] for name in names)
+    monkeypatch.setattr("skeletonllm.serving.app.guests.MOST_VALUES", hands.sequence.joints.size + 1)
+    guest.bring(hands)
+    assert list(guest.recordings.values()) == [hands]
+    monkeypatch.setattr("skeletonllm.serving.app.guests.MOST_GUESTS", 2)
+    guests = Guests(visitors)
+    first, second = guests.of("first"), guests.of("second")
+    guests.of("first")  # is heard of again
+    guests.of("third")
+    assert len(guests) == 2 and first.folder.is_dir() and not second.folder.exists()
+
+
+def test_nothing_is_fetched_that_a_client_names_by_an_address(visitors, monkeypatch):
+    async def fetched(*args, **kwargs):
+        raise AssertionError("the server asked somebody else")
+
+    monkeypatch.setattr(processing_utils, "async_ssrf_protected_download", fetched)
+    with gr.Blocks(analytics_enabled=False) as page:
+        file, chat = gr.File(), gr.Chatbot()
+    fetch_nothing(page)
+    for block in (file, chat):
+        with pytest.raises(ValueError, match="not named by an address"):
+            asyncio.run(block.async_move_resource_to_block_cache("https://example.org/walk.bvh"))
+
+
+def test_uploads_that_nobody_reads_fill_no_disk(tmp_path):
+    async def passed(scope, receive, send):
+        reached.append(scope["path"])
+
+    async def send(message):
+        statuses.append(message.get("status"))
+
+    reached, statuses = [], []
+    room = UploadRoom(passed, tmp_path, most=1000)
+    upload = {"type": "http", "path": "/gradio_api/upload", "method": "POST", "headers": []}
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "walk.bvh").write_bytes(b"0" * 1001)
+    asyncio.run(room(upload, None, send))
+    assert reached == [] and statuses[0] == 503
+    asyncio.run(room({**upload, "path": "/"}, None, send))
+    os.utime(tmp_path / "one" / "walk.bvh", (0, 0))  # from long ago
+    asyncio.run(room(upload, None, send))
+    assert reached == ["/", "/gradio_api/upload"] and not (tmp_path / "one" / "walk.bvh").exists()
 
 
 def test_uploads_are_read_and_gone_and_each_that_is_none_is_named(guest, tmp_path):

@@ -88,14 +88,13 @@ def look_where(house: House, asked: Asked):
 
 def build(house: House, tab: gr.Tab) -> None:
     """The tab."""
-    last = gr.State(None)
     with gr.Row():
         recording = gr.Dropdown(label="About", choices=[], interactive=True, scale=3, elem_id="ask-recording")
         files = gr.UploadButton("Upload", file_count="multiple", scale=1, min_width=120, elem_id="ask-files")
     view = slot("ask-view")
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
-            chat = gr.Chatbot(
+            answers = gr.Chatbot(
                 label="Answers", height=330, render_markdown=False, buttons=[], feedback_options=None,
                 elem_id="ask-chat", elem_classes="answers", placeholder="Ask what happens, which arm moves, or when.",
             )  # fmt: skip
@@ -136,30 +135,41 @@ def build(house: House, tab: gr.Tab) -> None:
     def chosen(name: str | None, request: gr.Request):
         return seen(house.guests.of(request.session_hash), name)
 
-    async def asked(name: str | None, words: str, offered: str, history: list, request: gr.Request):
+    async def asked(name: str | None, words: str, offered: str, request: gr.Request):
         guest = house.guests.of(request.session_hash)
         if name not in guest.recordings:
-            yield history, words, remark(_NO_RECORDING), _NOTHING, gr.skip(), None
+            yield guest.chat, words, remark(_NO_RECORDING), _NOTHING, gr.skip()
             return
         question = Question(guest.recordings[name].sequence, words.strip() or None, offered_answers(offered))
-        history = [*history, {"role": "user", "content": told(question)}, {"role": "assistant", "content": "…"}]
-        yield history, _NOTHING, _NOTHING, _NOTHING, gr.skip(), None
+        before = guest.chat
+        chat = guest.chat = [
+            *before,
+            {"role": "user", "content": told(question)},
+            {"role": "assistant", "content": "…"},
+        ]
+        guest.asked = None
+        yield chat, _NOTHING, _NOTHING, _NOTHING, gr.skip()
         try:
             async for said, progress, final in answer(house, guest, name, question):
-                history[-1] = {"role": "assistant", "content": said or "…"}
+                chat[-1] = {"role": "assistant", "content": said or "…"}
                 if final is None:
-                    yield history, gr.skip(), progress, gr.skip(), gr.skip(), None
+                    yield chat, gr.skip(), progress, gr.skip(), gr.skip()
         except (ValueError, RuntimeError) as error:
-            yield history[:-1], words, refusal(error, guest), _NOTHING, gr.skip(), None
+            guest.chat = before
+            yield before, words, refusal(error, guest), _NOTHING, gr.skip()
             return
-        marks = marks_of(final)
-        shown = gr.skip()
+        guest.asked = Asked(name, question, final)
+        marks, shown = marks_of(final), gr.skip()
         if marks:
             shown = show(guest, [view_of_sequence(question.sequence, name, marks=marks)], height=_HEIGHT + 60)
-        yield history, gr.skip(), _NOTHING, bars(final.shares), shown, Asked(name, question, final)
+        yield chat, gr.skip(), _NOTHING, bars(final.shares) if final.shares else _NOTHING, shown
 
-    async def looked(asked: Asked | None, request: gr.Request):
+    def cleared(request: gr.Request):
+        house.guests.of(request.session_hash).chat = []
+
+    async def looked(request: gr.Request):
         guest = house.guests.of(request.session_hash)
+        asked = guest.asked
         if asked is None or asked.answer.segments:
             yield (
                 remark("Ask something about the whole recording first; of what happens when, there is no one look."),
@@ -186,8 +196,9 @@ def build(house: House, tab: gr.Tab) -> None:
     tab.select(entered, recording, [recording, view], **quiet)
     recording.input(chosen, recording, view, **quiet)
     files.upload(uploaded, files, [recording, view, status], **quiet)
-    asking = [recording, text, candidates, chat]
-    answered = [chat, text, status, shares, view, last]
+    asking = [recording, text, candidates]
+    answered = [answers, text, status, shares, view]
     text.submit(asked, asking, answered, **quiet)
     send.click(asked, asking, answered, **quiet)
-    where.click(looked, last, [status, view], **quiet)
+    answers.clear(cleared, None, None, **quiet)
+    where.click(looked, None, [status, view], **quiet)

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from skeletonllm.serving.limits import Visitors
 from skeletonllm.serving.queue import Ticket
 from skeletonllm.serving.reading import Recording
 
-# Of one guest; the oldest goes when another comes.
-MOST_RECORDINGS = 24
+# Of one guest, recordings and the numbers in them, frames x persons x joints x 3; the oldest go when another comes.
+MOST_RECORDINGS, MOST_VALUES = 24, 40_000_000
+# Pages that are open at once; of more, the one that was silent longest is forgotten.
+MOST_GUESTS = 64
 # Names below which a guest's files are served; see ``visits``.
 VISITS = "visits"
 
@@ -23,10 +26,14 @@ class Guest:
     Args:
         folder: of their own, removed when they leave.
         recordings: what they brought, by name, in order.
+        chat: what was asked and answered, as ``gr.Chatbot`` takes it.
+        asked: the last question with its answer, an ``ask.Asked``; None before the first.
     """
 
     folder: Path
     recordings: dict[str, Recording] = field(default_factory=dict)
+    chat: list[dict] = field(default_factory=list)
+    asked: Any = None
     _tickets: set[Ticket] = field(default_factory=set)
     _made: int = 0
     _gone: bool = False
@@ -39,9 +46,13 @@ class Guest:
             while name in self.recordings:
                 name, number = f"{recording.name} ({number})", number + 1
             self.recordings[name] = recording
-            while len(self.recordings) > MOST_RECORDINGS:
+            while len(self.recordings) > 1 and self._is_too_much():
                 del self.recordings[next(iter(self.recordings))]
         return name
+
+    def _is_too_much(self) -> bool:
+        values = sum(recording.sequence.joints.size for recording in self.recordings.values())
+        return len(self.recordings) > MOST_RECORDINGS or values > MOST_VALUES
 
     def new_file(self, name: str) -> Path:
         """A place for a file or folder called ``NUMBER-name``, which nothing else has."""
@@ -82,6 +93,7 @@ class Guest:
         for ticket in tickets:
             ticket.cancel()
         self.recordings.clear()
+        self.asked = None
 
 
 class Guests:
@@ -102,11 +114,12 @@ class Guests:
         with self._lock:
             forgotten = [name for name, guest in self._guests.items() if not guest.folder.is_dir()]
             left = [self._guests.pop(name) for name in forgotten]
-            guest = self._guests.get(session)
-            if guest is None:
-                guest = self._guests[session] = Guest(self._visitors.open())
+            guest = self._guests.pop(session, None) or Guest(self._visitors.open())
+            self._guests[session] = guest  # the last one in order is the last that was heard of
+            while len(self._guests) > MOST_GUESTS:
+                left.append(self._guests.pop(next(iter(self._guests))))
         for one in left:
-            one.leave()
+            self._see_out(one)
         self._visitors.touch(guest.folder)
         return guest
 
@@ -115,8 +128,11 @@ class Guests:
         with self._lock:
             guest = self._guests.pop(session, None)
         if guest is not None:
-            guest.leave()
-            self._visitors.close(guest.folder)
+            self._see_out(guest)
+
+    def _see_out(self, guest: Guest) -> None:
+        guest.leave()
+        self._visitors.close(guest.folder)
 
     def __len__(self) -> int:
         return len(self._guests)

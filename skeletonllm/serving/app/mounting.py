@@ -12,6 +12,7 @@ from skeletonllm.serving.app.folders import serve_folders
 from skeletonllm.serving.app.guests import Guests
 from skeletonllm.serving.app.house import House
 from skeletonllm.serving.app.theme import CSS, slot, theme
+from skeletonllm.serving.app.uploads import UploadRoom, fetch_nothing
 from skeletonllm.serving.engine import Engine
 from skeletonllm.serving.limits import Visitors
 from skeletonllm.serving.reading import Readers
@@ -35,6 +36,7 @@ def mount_app(server: FastAPI, engine: Engine, visitors: Visitors, runs_folder: 
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     house = House(engine, Guests(visitors), Readers(engine.limits), runs_folder)
     server.include_router(serve_folders(visitors))
+    server.add_middleware(UploadRoom, folder=uploads, most=engine.limits.uploading_bytes)
     return gr.mount_gradio_app(
         server, blocks(house), path="/", theme=theme(), css_paths=CSS, footer_links=[], ssr_mode=False,
         show_error=False, max_file_size=engine.limits.upload_bytes, enable_monitoring=False, run_history=False,
@@ -58,5 +60,6 @@ def blocks(house: House) -> gr.Blocks:
             house.guests.leave(request.session_hash)
 
         page.unload(leave)
+    fetch_nothing(page)
     page.queue(default_concurrency_limit=_EVENTS, max_size=house.engine.limits.waiting * 4, api_open=False)
     return page
