@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from skeletonllm.serving.limits import LimitError, Limits, safe_name
-from skeletonllm.skeleton.formats import detect_format, read_recordings, read_skeleton
+from skeletonllm.serving.queue import OutOfTime
+from skeletonllm.skeleton.formats import detect_format, is_companion, read_recordings, read_skeleton
 from skeletonllm.skeleton.formats.custom import LAYOUT_SUFFIXES
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.summary import summarize
@@ -92,7 +94,7 @@ def _main_of(paths: list[Path]) -> Path:
     """The file that begins a recording; the others belong to it."""
     if len(paths) == 1:
         return paths[0]
-    begin = [path for path in paths if detect_format(path).recordings is not None]
+    begin = [path for path in paths if not is_companion(path) and read_recordings(path)]
     if len(begin) != 1:
         found = ", ".join(path.name for path in begin) or "none"
         raise ValueError(f"{len(paths)} files of which {len(begin)} are recordings ({found}), expected one")
@@ -103,17 +105,20 @@ class Readers:
     """Reads beside the event loop, a few files at once.
 
     Args:
-        limits: see ``read_recording``.
+        limits: see ``read_recording``; ``work_seconds`` is how long a visitor waits for it.
     """
 
     def __init__(self, limits: Limits):
         self.limits = limits
-        self._free = asyncio.Semaphore(_AT_ONCE)
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "readers")
 
     async def read(self, paths: list[Path], which: str | None = None) -> Recording:
-        """``read_recording``. Raises what it raises, and LimitError for a file that would fill the memory."""
-        async with self._free:
-            try:
-                return await asyncio.to_thread(read_recording, paths, self.limits, which)
-            except MemoryError:
-                raise LimitError(f"{paths[0].name}: more than fits in memory") from None
+        """``read_recording``. Raises what it raises, OutOfTime, and LimitError where the memory is too small."""
+        loop, seconds = asyncio.get_running_loop(), self.limits.work_seconds
+        reading = loop.run_in_executor(self._threads, read_recording, paths, self.limits, which)
+        try:
+            return await asyncio.wait_for(reading, seconds)
+        except MemoryError:
+            raise LimitError(f"{paths[0].name}: more than fits in memory") from None
+        except TimeoutError:
+            raise OutOfTime(f"{paths[0].name}: took longer than {seconds:g} s to read, which is the limit") from None
