@@ -6,7 +6,7 @@ import pytest
 import torch
 from finetuning_runs import small_changes, small_generator
 
-from skeletonllm.dance.finetuning import run as runs
+from skeletonllm.dance.diffusion import Diffusion
 from skeletonllm.dance.finetuning.recipe import load_finetune_recipe, shipped_finetune_recipes
 from skeletonllm.dance.finetuning.run import finetune
 from skeletonllm.dance.finetuning.trainer import FinetuneTrainer
@@ -205,7 +205,7 @@ def test_steps_may_be_learnt_from_a_few_at_a_time(generator, tmp_path):
 
 
 def test_a_dance_that_is_not_finite_changes_no_weight(generator, tmp_path, monkeypatch):
-    whole = runs.Diffusion.ddim_sample
+    whole = Diffusion.ddim_sample
 
     def broken(self, model, music, *, return_trajectory=False, **settings):
         found = whole(self, model, music, return_trajectory=return_trajectory, **settings)
@@ -214,7 +214,7 @@ def test_a_dance_that_is_not_finite_changes_no_weight(generator, tmp_path, monke
             found.states[2, 0, 3] = float("nan")
         return found
 
-    monkeypatch.setattr(runs.Diffusion, "ddim_sample", broken)
+    monkeypatch.setattr(Diffusion, "ddim_sample", broken)
     with pytest.raises(FloatingPointError, match="the third step in a row that is not finite"):
         finetune(recipe(generator, ONLY_HEIGHT), tmp_path)
     assert (tmp_path / "skipped.jsonl").read_text().count("dance 0") == 6

@@ -1,6 +1,7 @@
 """Rewards: what is plausible earns more, and the cheap ways to earn earn nothing."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from skeletonllm.dance.imitation import JudgeWarning, judge
 from skeletonllm.dance.imitation.artefacts import floating, frozen, through_trunk
 from skeletonllm.dance.metrics import METRICS, Performance
 from skeletonllm.dance.metrics.penetration import overlaps
-from skeletonllm.dance.motion import CONTACTS, ROOT, ROTATIONS, Motion
+from skeletonllm.dance.motion import CONTACTS, ROOT, ROTATIONS, Motion, resample
 from skeletonllm.dance.rewards import PRESETS, REWARDS, Dances
 from skeletonllm.dance.rewards.anti_freezing import energy
 from skeletonllm.dance.synthesis import make_dance, make_song
@@ -27,18 +28,22 @@ OTHERS = (
     "anti_freezing",
     "anti_freezing_paper",
     "beat",
+    "exaggeration",
     "foot_contact",
     "ground",
     "ground_paper",
+    "likeness",
     "penetration",
     "skating",
+    "smoothness",
 )
 
 
 def on_stage(*motions, beats=BEATS, **facts):
-    """Motions as dances in float64, which are to keep the energy of the first."""
+    """Motions as dances in float64, which are to keep the energy of the first, and to be like it."""
     vectors = torch.from_numpy(np.stack([motion.to_vector() for motion in motions])).double()
     facts.setdefault("energy", energy(Dances(vectors[:1], BODY)).expand(len(vectors)))
+    facts.setdefault("before", vectors[:1].expand(vectors.shape).clone())
     return Dances(vectors, BODY, beats=[beats] * len(vectors), **facts)
 
 
@@ -250,10 +255,35 @@ def test_dances_that_cannot_be_simulated_are_told_of_once():
     assert [warning.category for warning in said] == [JudgeWarning]
 
 
+def test_more_energy_than_there_was_is_exaggerated_and_as_much_is_not():
+    faster = resample(DANCE, DANCE.fps / 2).replace(fps=DANCE.fps)
+    found = earns("exaggeration", DANCE.slice(0, faster.num_frames), faster)
+    assert found[0] == 0 and found[1] < -0.1
+    assert earns("exaggeration", DANCE, frozen(DANCE, BODY))[1] == 0
+
+
+def test_trembling_is_not_smooth_and_what_holds_still_is():
+    rng = np.random.default_rng(0)
+    turned = np.stack([axis_rotation(0, angles) for angles in rng.normal(0, 0.05, (24, DANCE.num_frames))], 1)
+    trembling = DANCE.replace(rotations=DANCE.rotations @ turned)
+    dance, bad, still = earns("smoothness", DANCE, trembling, frozen(DANCE, BODY))
+    assert bad < 3 * dance < 0 and still == pytest.approx(0, abs=1e-6)
+
+
+def test_a_dance_is_like_itself_wherever_it_is_and_another_is_not():
+    moved = DANCE.replace(root=DANCE.root + np.array([3.0, -1.0, 0.5]))
+    same, elsewhere, mended, other = earns(
+        "likeness", DANCE, moved, through_trunk(DANCE, BODY), frozen(DANCE, BODY)
+    ).mean(1)
+    assert same == 0 and elsewhere == pytest.approx(0, abs=1e-5)  # motions are float32
+    assert other < mended < -0.1
+
+
 def test_what_a_reward_needs_to_know_is_asked_for():
     dances = on_stage(DANCE)
-    with pytest.raises(ValueError, match="energy"):
-        REWARDS["anti_freezing"](Dances(dances.vectors, BODY))
+    for name, what in (("anti_freezing", "energy"), ("exaggeration", "energy"), ("likeness", "as it was")):
+        with pytest.raises(ValueError, match=what):
+            REWARDS[name](Dances(dances.vectors, BODY))
     with pytest.raises(ValueError, match="beats"):
         REWARDS["beat"](Dances(dances.vectors, BODY))
     with pytest.raises(ValueError, match="60 frames per second, expected 30"):
@@ -270,13 +300,16 @@ def test_gradients_are_those_of_finite_differences(name):
     generator = torch.Generator().manual_seed(7)
     # Arms in the trunk, feet that slide, flights and contacts that are neither 0 nor 1: every branch is met.
     dances = on_stage(
-        through_trunk(DANCE, BODY).slice(20, 50), floating(DANCE, BODY).slice(20, 50), energy=torch.ones(2)
+        through_trunk(DANCE, BODY).slice(20, 50),
+        floating(DANCE, BODY).slice(20, 50),
+        # Less than some have and more than others, so that both sides of it are met.
+        energy=torch.tensor([1.0, 0.05]),
     )
     vectors = dances.vectors + 0.02 * torch.randn(dances.vectors.shape, generator=generator).double()
     vectors[..., CONTACTS] = torch.rand(vectors[..., CONTACTS].shape, generator=generator)
 
     def total(vectors):
-        return REWARDS[name](Dances(vectors, BODY, energy=dances.energy)).sum()
+        return REWARDS[name](replace(dances, vectors=vectors)).sum()
 
     variable = vectors.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(total(variable), variable)

@@ -1,6 +1,7 @@
 """The generator as a policy: what its likelihoods and the rewards' own gradients say it should change."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -116,7 +117,6 @@ class Policy(nn.Module):
         sample = self.diffusion.replay_end(self.denoiser, music, trajectory, self.last_steps)
         with torch.autocast(music.device.type, enabled=False):
             vectors = self.normalizer.denormalize(sample.float())
-            energy = None if dances.energy is None else dances.energy.to(vectors.device)
-            seen = Dances(vectors, self.body, dances.fps, dances.beats, energy)
+            seen = replace(dances, vectors=vectors)
             loss = -sum(weight * reward(seen).mean() for reward, weight in self.direct.items())
         return Verdict(loss, torch.zeros_like(loss), torch.zeros_like(loss))

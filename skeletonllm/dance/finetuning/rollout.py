@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from skeletonllm.dance.ddim import Trajectory
+from skeletonllm.dance.denoiser import Denoiser
 from skeletonllm.dance.finetuning.policy import Policy
 from skeletonllm.dance.finetuning.recipe import Sampling
 from skeletonllm.dance.motion import NUM_ROTATIONS, ROTATIONS, VECTOR_SIZE
 from skeletonllm.dance.rewards import Dances, Reward
+from skeletonllm.dance.rewards.anti_freezing import energy
 
 
 @dataclass
@@ -60,11 +62,11 @@ class Rollout:
 @torch.no_grad()
 def collect(
     policy: Policy,
+    reference: Denoiser,
     batches: Iterable[Microbatch],
     rewards: Sequence[Reward],
     sampling: Sampling,
     fps: float,
-    energies: Tensor | None,
     device: torch.device,
     precision: AbstractContextManager,
 ) -> list[Rollout]:
@@ -72,35 +74,38 @@ def collect(
 
     Args:
         policy: who dances.
+        reference: the denoiser before it was fine-tuned, which makes its dances of the same noise.
         batches: what to.
         rewards: what is judged.
         sampling: how it is danced.
         fps: frames per second.
-        energies: (C,) of each clip of music, see ``Dances``.
-        device: where the denoiser is.
+        device: where the denoisers are.
         precision: autocast, the same in which the policy learns, so that likelihoods are the same then.
     """
+    settings = {"steps": sampling.steps, "eta": sampling.eta, "guidance": sampling.guidance}
     with ThreadPoolExecutor(1, thread_name_prefix="rewards") as judges:
         danced = []
         for batch in batches:
             music = batch.music.to(device)
+            noises = [torch.Generator().manual_seed(batch.seed) for _ in range(2)]
             with precision:
+                was = policy.diffusion.ddim_sample(reference, music, generator=noises[0], **settings)
                 trajectory = policy.diffusion.ddim_sample(
-                    policy.denoiser,
-                    music,
-                    generator=torch.Generator().manual_seed(batch.seed),
-                    steps=sampling.steps,
-                    eta=sampling.eta,
-                    guidance=sampling.guidance,
-                    return_trajectory=True,
+                    policy.denoiser, music, generator=noises[1], return_trajectory=True, **settings
                 )
-            vectors = policy.normalizer.denormalize(trajectory.sample.float().cpu())
-            finite = torch.isfinite(vectors).all(-1).all(-1)
-            vectors = torch.where(finite[:, None, None], vectors, _at_rest())
-            energy = None if energies is None else energies[batch.conditions]
-            dances = Dances(vectors, policy.body, fps, batch.beats, energy)
+            before, vectors = (
+                _finite(policy.normalizer.denormalize(s.float().cpu())) for s in (was, trajectory.sample)
+            )
+            moved = energy(Dances(before, policy.body, fps))
+            dances = Dances(vectors, policy.body, fps, batch.beats, moved, before)
             danced.append((batch, trajectory, dances, judges.submit(judge_dances, dances, rewards)))
         return [Rollout(batch, trajectory, dances, found.result()) for batch, trajectory, dances, found in danced]
+
+
+def _finite(vectors: Tensor) -> Tensor:
+    """Dances (B, T, 151), with a body at rest in place of those that are not finite."""
+    finite = torch.isfinite(vectors).all(-1).all(-1)
+    return torch.where(finite[:, None, None], vectors, _at_rest())
 
 
 def _at_rest() -> Tensor:

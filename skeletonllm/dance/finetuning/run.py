@@ -5,21 +5,13 @@ import json
 import logging
 from pathlib import Path
 
-import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor
-
 from skeletonllm.dance.denoiser import Denoiser
-from skeletonllm.dance.diffusion import Diffusion
 from skeletonllm.dance.finetuning.policy import Policy
 from skeletonllm.dance.finetuning.recipe import FinetuneRecipe
-from skeletonllm.dance.finetuning.trainer import FinetuneTrainer, chosen_music
+from skeletonllm.dance.finetuning.trainer import FinetuneTrainer
 from skeletonllm.dance.generator import Generator
-from skeletonllm.dance.rewards import Dances
-from skeletonllm.dance.rewards.anti_freezing import energy
 from skeletonllm.dance.training.pieces import Clips, load_pieces
 from skeletonllm.dance.training.trainer import learnt_by, mean_of
-from skeletonllm.data.seeds import mixed_seed
 from skeletonllm.models.trained import MODEL_FOLDER
 from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER, Checkpoint, load_newest_checkpoint
 from skeletonllm.training.distributed import Ranks, process_group
@@ -31,11 +23,8 @@ from skeletonllm.training.run_folder import find_beginning, step_of_model, write
 
 logger = logging.getLogger(__name__)
 
-REFERENCE_FILE = "reference.safetensors"
 # The linear layers of attention and of what follows it, in the decoder and in the music encoder.
 _ADAPTED = r"(music_)?layers\.\d+\.((attention|hearing)\.(projection|out)|feed_forward\.(0|3))"
-# Dances to each clip of music that tell how much the generator moved, and dances that are made at once.
-_REFERENCE_DANCES, _AT_ONCE = 2, 16
 
 
 def finetune(
@@ -112,7 +101,6 @@ def _learn(
     )
     generator = generator.to(ranks.device)
     reference = copy.deepcopy(generator.denoiser).requires_grad_(False)
-    energies = _energies(recipe, folder, generator, clips, ranks)
     _adapt(generator.denoiser, recipe)
     if found is not None:
         generator.denoiser.load_state_dict(learnt_by(found), strict=recipe.lora is None)
@@ -126,7 +114,7 @@ def _learn(
         direct=direct,
         last_steps=objective.last_steps,
     )
-    trainer = FinetuneTrainer(policy, reference, clips, energies, rewards, recipe, folder, ranks, deepspeed, limit)
+    trainer = FinetuneTrainer(policy, reference, clips, rewards, recipe, folder, ranks, deepspeed, limit)
     if found is not None:
         trainer.restore(found)
     if ranks.is_first:
@@ -139,32 +127,3 @@ def _learn(
 def _adapt(denoiser: Denoiser, recipe: FinetuneRecipe) -> None:
     if recipe.lora is not None:
         add_adapters(denoiser, recipe.lora, _ADAPTED, recipe.optimization.seed)
-
-
-@torch.no_grad()
-def _energies(recipe: FinetuneRecipe, folder: Path, generator: Generator, clips: Clips, ranks: Ranks) -> Tensor:
-    """(C,) how much the generator moves to each clip of music before it is fine-tuned; kept in the run's folder."""
-    path = folder / REFERENCE_FILE
-    if path.exists():
-        return load_file(path)["energy"]
-    music = chosen_music(clips, recipe)
-    found = torch.zeros(len(music))
-    for first in range(0, len(music), _AT_ONCE):
-        heard = clips.stack(music[first : first + _AT_ONCE])[1].to(ranks.device)
-        for number in range(_REFERENCE_DANCES):
-            sample = Diffusion().ddim_sample(
-                generator.denoiser,
-                heard,
-                generator=torch.Generator().manual_seed(mixed_seed(recipe.optimization.seed, first, number, 2)),
-                steps=recipe.sampling.steps,
-                eta=recipe.sampling.eta,
-                guidance=recipe.sampling.guidance,
-            )
-            dances = Dances(generator.normalizer.denormalize(sample.float().cpu()), generator.body, generator.fps)
-            found[first : first + len(heard)] += energy(dances) / _REFERENCE_DANCES
-    if ranks.is_first:
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".tmp")
-        save_file({"energy": found}, draft)
-        draft.replace(path)
-    return found

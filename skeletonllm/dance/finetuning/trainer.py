@@ -41,9 +41,8 @@ class FinetuneTrainer(Loop):
 
     Args:
         policy: who learns.
-        reference: the denoiser as it was; needed for the divergence.
+        reference: the denoiser as it was.
         clips: the music, of which ``music`` (C) are the clips that are danced to.
-        energies: (C,) of each, see ``Dances``.
         rewards: what is judged, with the weights; those of ``policy.direct`` are learnt from by their own gradient.
         recipe: how.
         folder, ranks, deepspeed, time_limit: see ``DanceTrainer``.
@@ -57,7 +56,6 @@ class FinetuneTrainer(Loop):
         policy: Policy,
         reference: Denoiser,
         clips: Clips,
-        energies: Tensor,
         rewards: dict[Reward, float],
         recipe: FinetuneRecipe,
         folder: Path,
@@ -68,7 +66,7 @@ class FinetuneTrainer(Loop):
         if deepspeed is not None and deepspeed["zero_optimization"]["stage"] > 2:
             raise ValueError("ZeRO stage 3 is of no use for a denoiser, whose running mean needs its whole weights")
         settings = recipe.optimization
-        self.clips, self.energies, self.rewards, self.recipe = clips, energies, rewards, recipe
+        self.clips, self.rewards, self.recipe = clips, rewards, recipe
         self.music = chosen_music(clips, recipe)
         self.size, batches = share_batch(settings, ranks)
         self.calls = _calls(recipe, policy, rewards)
@@ -174,9 +172,16 @@ class FinetuneTrainer(Loop):
     def _collect(self, share: list[Microbatch]) -> None:
         if self.recipe.objective.updates > 1:
             self.behaviour = {name: value.detach().cpu().clone() for name, value in self._weights().items()}
-        settings, device = self.recipe.optimization, self.ranks.device
+        settings = self.recipe.optimization
         self.rollouts = collect(
-            self.policy, share, list(self.rewards), self.recipe.sampling, FPS, self.energies, device, self._precision()
+            self.policy,
+            self.reference,
+            share,
+            list(self.rewards),
+            self.recipe.sampling,
+            FPS,
+            self.ranks.device,
+            self._precision(),
         )
         everyone = gather(self.rollouts, settings.batch_size, self.ranks.sum)
         conditions = [

@@ -23,6 +23,7 @@ class Dances:
         beats: for each dance the beats of its music in seconds, or None; None where nobody knows any.
         energy: (B,) metres per second: how much the dancer moved to the same music before anything was fine-tuned, see
             ``anti_freezing.energy``. None where nobody knows.
+        before: (B, T, 151): what the generator made of the same noise before it was fine-tuned. None as above.
 
     Raises:
         ValueError: shapes that do not fit.
@@ -33,6 +34,7 @@ class Dances:
     fps: float = FPS
     beats: Sequence[np.ndarray | None] | None = None
     energy: Tensor | None = None
+    before: Tensor | None = None
 
     def __post_init__(self):
         if self.vectors.ndim != 3 or self.vectors.shape[-1] != VECTOR_SIZE:
@@ -40,6 +42,9 @@ class Dances:
         for name, given in (("beats", self.beats), ("energy", self.energy)):
             if given is not None and len(given) != len(self):
                 raise ValueError(f"{name} of {len(given)} dances, expected {len(self)}")
+        if self.before is not None and self.before.shape != self.vectors.shape:
+            found, wanted = tuple(self.before.shape), tuple(self.vectors.shape)
+            raise ValueError(f"dances before have shape {found}, expected {wanted}")
 
     def __len__(self) -> int:
         return len(self.vectors)

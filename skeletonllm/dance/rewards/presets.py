@@ -17,6 +17,7 @@ PRESETS: Mapping[str, Mapping[str, float]] = {
         "smoothness": 0.05,
         "anti_freezing": 1.0,
         "exaggeration": 1.0,
+        "likeness": 0.05,
     },
     "paper": {"imitation_paper": 0.51, "anti_freezing_paper": 0.49, "ground_paper": 0.01},
 }
