@@ -1,12 +1,14 @@
 """The tab Ask: questions about a recording, how likely answers are, and where the model looked."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import gradio as gr
+import numpy as np
 from markupsafe import Markup
 
+from skeletonllm.serving.answering import plan, plan_small
 from skeletonllm.serving.app.guests import Guest
 from skeletonllm.serving.app.house import House
 from skeletonllm.serving.app.pieces import bars, doing, remark
@@ -14,8 +16,9 @@ from skeletonllm.serving.app.saliency import joint_saliency, most_salient, salie
 from skeletonllm.serving.app.showing import bring_examples, receive, refusal, show
 from skeletonllm.serving.app.theme import slot
 from skeletonllm.serving.app.view import Mark, view_of_sequence
-from skeletonllm.serving.plans import Answer, Question
-from skeletonllm.tasks.recognition import build_prompt
+from skeletonllm.serving.plans import Answer, Passes, Question, Ranking
+from skeletonllm.serving.queue import Ticket
+from skeletonllm.skeleton.sequence import Clip
 
 _HEIGHT = 420
 _NOTHING = ""
@@ -69,19 +72,24 @@ async def answer(
     yield final.text, Markup(_NOTHING), final
 
 
-def look_where(house: House, asked: Asked):
-    """The work that finds where the model looked when it answered, for ``Engine.aside``: the clip, and (N, P, J)."""
-    trained, question = house.engine.trained, asked.question
-    offered = question.candidates or tuple(trained.labels)
-    if asked.answer.shares:
-        prompt, said = question.text or build_prompt(offered, trained.listed), next(iter(asked.answer.shares))
-    else:
-        prompt, said = question.text, asked.answer.text
+def look_where(house: House, asked: Asked) -> Callable[[Ticket], tuple[Clip, np.ndarray, str]]:
+    """The work that finds where the model looked when it answered, for ``Engine.aside``.
 
-    def work(ticket):
+    Its result is the clip that was seen, the saliency (N, P, J) of its joints, and the words that it is of.
+
+    Raises:
+        ValueError: the answer is from many looks, of which none is the one.
+    """
+    trained, question = house.engine.trained, asked.question
+    what = (plan_small if house.engine.is_small else plan)(trained, question)  # the question as it was put
+    if isinstance(what, Passes):
+        raise ValueError("this answer is from many looks; ask about the whole recording, such as what somebody does")
+    said = next(iter(asked.answer.shares)) if isinstance(what, Ranking) else asked.answer.text
+
+    def work(ticket: Ticket) -> tuple[Clip, np.ndarray, str]:
         ticket.tell(doing="following the gradient")
         clip = trained.processor.sample(question.sequence)
-        return clip, joint_saliency(trained, clip, prompt, said), said
+        return clip, joint_saliency(trained, clip, what.prompt, said), said
 
     return work
 
@@ -170,11 +178,8 @@ def build(house: House, tab: gr.Tab) -> None:
     async def looked(request: gr.Request):
         guest = house.guests.of(request.session_hash)
         asked = guest.asked
-        if asked is None or asked.answer.segments:
-            yield (
-                remark("Ask something about the whole recording first; of what happens when, there is no one look."),
-                gr.skip(),
-            )
+        if asked is None:
+            yield remark("Ask something first."), gr.skip()
             return
         try:
             with guest.waiting(house.engine.aside(look_where(house, asked))) as ticket:

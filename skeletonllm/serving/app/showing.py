@@ -12,6 +12,7 @@ from skeletonllm.serving.app.pieces import view_frame, warning
 from skeletonllm.serving.app.view import Sound, View, page
 from skeletonllm.serving.errors import told
 from skeletonllm.serving.limits import Limits, safe_name
+from skeletonllm.serving.queue import OutOfTime
 from skeletonllm.serving.reading import Readers, Recording
 from skeletonllm.skeleton.formats import is_companion, read_recordings
 from skeletonllm.skeleton.formats.custom import LAYOUT_SUFFIXES
@@ -46,7 +47,7 @@ async def receive(guest: Guest, readers: Readers, uploads: Sequence[str]) -> tup
             try:
                 for which in await asyncio.to_thread(_inside, path):
                     names.append(guest.bring(await readers.read([path], which)))
-            except (ValueError, OSError) as error:
+            except (ValueError, OSError, OutOfTime) as error:
                 problems.append((path.name, _reason(error, folder)))
     except ValueError as error:
         problems.append(("upload", _reason(error, folder)))
