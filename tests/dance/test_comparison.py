@@ -1,5 +1,6 @@
 """Generators beside each other: every dance measured once, raw and post-processed, and again only when it changed."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -206,6 +207,14 @@ def test_means_are_over_seeds_and_songs_and_each_seed_is_told(summary, measured)
     # The first seed of this row is the first row itself.
     before = summary["rows"]["before"]["measures"]["raw"]["motion_magnitude"]["value"]
     assert figure["change"]["percent"] == pytest.approx(100 * (figure["value"] / before - 1))
+
+
+def test_of_what_is_as_good_as_zero_no_percents_are_told(rows, songs, measured, monkeypatch):
+    before = summarize(rows, songs, measured[1])["rows"]["after"]["measures"]["raw"]["sinking"]
+    assert before["change"] is not None
+    monkeypatch.setitem(MEASURES, "sinking", dataclasses.replace(MEASURES["sinking"], least=1e6))
+    after = summarize(rows, songs, measured[1])["rows"]["after"]["measures"]["raw"]["sinking"]
+    assert after == {**before, "change": None}
 
 
 def test_real_dances_are_a_row_and_the_reference_of_fid(summary):

@@ -16,21 +16,31 @@ from skeletonllm.dance.motion import FPS, Motion, resample
 
 @dataclass(frozen=True)
 class Measure:
-    """A number of one dance: what it is called in tables, its unit, and what is better."""
+    """A number of one dance.
+
+    Args:
+        title: in tables.
+        unit: empty for a pure number.
+        better: whether lower or higher is better, or neither.
+        least: smaller means are as good as zero, and no change is told of them in percent.
+    """
 
     title: str
     unit: str
     better: str
+    least: float = 0.0
 
 
 _OTHER = "_other_songs"
+# Ten of them, in millimetres: what is left of feet that are put on the floor.
+_MICROMETRES = 0.01
 MEASURES: dict[str, Measure] = {
     "penetration_rate": Measure("overlapping pairs", "", LOWER),
-    "penetration_depth": Measure("overlap, depth", "mm", LOWER),
-    "foot_ground_distance": Measure("FGD", "mm", LOWER),
-    "sinking": Measure("sinking", "mm", LOWER),
-    "floating": Measure("floating", "mm", LOWER),
-    "physical_foot_contact": Measure("PFC", "m²/s²", LOWER),
+    "penetration_depth": Measure("overlap, depth", "mm", LOWER, _MICROMETRES),
+    "foot_ground_distance": Measure("FGD", "mm", LOWER, _MICROMETRES),
+    "sinking": Measure("sinking", "mm", LOWER, _MICROMETRES),
+    "floating": Measure("floating", "mm", LOWER, _MICROMETRES),
+    "physical_foot_contact": Measure("PFC", "m²/s²", LOWER, 1e-6),
     "foot_skating": Measure("skating", "%", LOWER),
     "success_rate": Measure("success", "%", HIGHER),
     "imitation_reward": Measure("imitation", "", HIGHER),

@@ -1,5 +1,6 @@
 """The page of a comparison: one file that needs no other, but for the videos beside it."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -10,7 +11,7 @@ from skeletonllm.dance.comparison.bars import Bar, bar_chart
 from skeletonllm.dance.comparison.measures import MEASURES
 from skeletonllm.dance.comparison.published import SOURCE
 from skeletonllm.dance.comparison.published import TABLES as PUBLISHED
-from skeletonllm.dance.comparison.rows import REFERENCE
+from skeletonllm.dance.comparison.rows import REFERENCE, Manner
 from skeletonllm.dance.comparison.shown import Pair, sheet
 from skeletonllm.dance.comparison.tables import Cell, Table, change_text, form_name, number, tables_of, title_of
 from skeletonllm.dance.metrics import FORMS
@@ -72,25 +73,24 @@ def _introduction(summary: dict) -> Markup:
 
 
 def _origin(summary: dict) -> Markup:
-    rows = [["row", "models", "how it dances"]]
+    parts = []
     for name, content in summary["rows"].items():
-        if name == REFERENCE:
-            rows.append([name, "made by rule to the same songs", "–"])
-        else:
-            rows.append([name, ", ".join(content["models"]), _manner(content["manner"])])
-    songs = ", ".join(summary["songs"])
+        lines = ["made by rule to the same songs"]
+        if name != REFERENCE:
+            lines = [", ".join(content["models"]), _manner(content["manner"])]
+        parts.append(markup("<p><b>{}</b><br>{}</p>", name, Markup("<br>").join(lines)))
     note = (
         "All rows dance to the same songs from the same noise. Intervals are of 95 % (bootstrap over seeds and songs); "
         "changes are paired by song."
     )
-    return joined([table(rows), paragraph(f"{len(summary['songs'])} songs: {songs}"), paragraph(note, faint=True)])
+    songs = f"{len(summary['songs'])} songs: {', '.join(summary['songs'])}"
+    return joined([*parts, paragraph(songs), paragraph(note, faint=True)])
 
 
 def _manner(manner: dict) -> str:
-    """What is set; of guidance nothing where nothing guides."""
-    kept = {
-        name: value for name, value in manner.items() if value and (manner["guide"] or not name.startswith("guide_"))
-    }
+    """Steps, and whatever is not as by default."""
+    usual = dataclasses.asdict(Manner())
+    kept = {name: value for name, value in manner.items() if name == "steps" or value != usual[name]}
     return ", ".join(f"{name.replace('_', ' ')} {_told(value)}" for name, value in kept.items())
 
 

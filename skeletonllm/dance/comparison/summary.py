@@ -26,9 +26,9 @@ def summarize(rows: Sequence[Row], songs: Sequence[Song], units: Sequence[Unit],
     Returns:
         Plain values for JSON. ``songs``; ``rows`` by name, that of the real dances last, each with its ``models``,
         ``manner``, for each of ``KINDS`` and ``FORMS`` the ``Resampling.mean`` of each number and, of all but the first
-        row and the real dances, its ``change``; ``sets`` for each form (``SETS``): ``value``, the mean over seeds, and
-        ``seeds``; ``seconds``, the median for one of music; and how many dances ``fell`` of those that were
-        ``projected``, where any was. ``commits``: all that dances were measured at.
+        row and the real dances, its ``change``, None where there are no percents; ``sets`` for each form (``SETS``):
+        ``value``, the mean over seeds, and ``seeds``; ``seconds``, the median for one of music; and how many dances
+        ``fell`` of those that were ``projected``, where any was. ``commits``: all that dances were measured at.
 
     Raises:
         ValueError: a row that was not measured whole, or whose seeds cannot be paired with those of the first.
@@ -41,7 +41,9 @@ def summarize(rows: Sequence[Row], songs: Sequence[Song], units: Sequence[Unit],
         content = {"sets": _sets(table, found.get(REFERENCE, []))}
         for kind, names in KINDS.items():
             content[kind] = {
-                form: {each: _figure(name, table, found[first], _picked(form, kind, each), seed) for each in names}
+                form: {
+                    each: _figure(name, each, table, found[first], _picked(form, kind, each), seed) for each in names
+                }
                 for form in FORMS
             }
         summary["rows"][name] = content
@@ -82,13 +84,16 @@ def _picked(form: str, kind: str, name: str) -> Callable[[dict], float]:
 
 
 def _figure(
-    name: str, table: list[list[dict]], first: list[list[dict]], pick: Callable[[dict], float], seed: int
+    row: str, name: str, table: list[list[dict]], first: list[list[dict]], pick: Callable[[dict], float], seed: int
 ) -> dict | None:
+    """The mean of a measure, and its change from the first row's unless that is as good as zero."""
     ours, theirs = (np.array([[pick(one) for one in models] for models in each]) for each in (table, first))
     figure = Resampling(*ours.shape, seed).mean(ours)
-    if figure is None or table is first or name == REFERENCE:
+    if figure is None or table is first or row == REFERENCE:
         return figure
-    ours, theirs = paired(ours, theirs, name)
+    if not np.isfinite(theirs).any() or np.nanmean(theirs) < MEASURES[name].least:
+        return {**figure, "change": None}
+    ours, theirs = paired(ours, theirs, row)
     return {**figure, "change": Resampling(*ours.shape, seed).change(ours, theirs)}
 
 

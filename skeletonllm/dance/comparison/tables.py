@@ -34,7 +34,7 @@ _SHORT = {
 """As the paper calls them."""
 
 _ARROWS = {LOWER: " ↓", HIGHER: " ↑"}
-# Percents below which a digit behind the point is told, and numbers that are told in powers of ten, or as next to zero.
+# Percents below which a digit behind the point is told, and numbers that are told in powers of ten.
 _FEW, _LARGE, _SMALL = 10.0, 1e6, 5e-4
 
 
@@ -62,10 +62,8 @@ def number(value: float | None) -> str:
     """In eight letters at most: three digits, or as many as a thousand needs."""
     if value is None:
         return "–"
-    if abs(value) >= _LARGE:
+    if abs(value) >= _LARGE or 0 < abs(value) < _SMALL:
         return f"{value:.1e}"
-    if 0 < abs(value) < _SMALL:
-        return "0.000"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
