@@ -4,7 +4,8 @@
     python benchmarks/serving.py --clients 1 10 50 --requests 200
 
 A server of its own runs in another process, with the small model of the package; OpenAI's asynchronous client asks it
-on the loopback. A request that is refused or fails is lost; none may be.
+on the loopback. A request that is refused or fails is lost; none may be. What the server computes for a request is told
+beside it, as that is the same on a machine that is busy with other things.
 """
 
 import argparse
@@ -37,20 +38,30 @@ class Load:
         seconds: of each request that was answered.
         lost: how many were not.
         whole: seconds from the first request to the last answer.
+        computed: seconds that the server computed in the meantime, on all cores together.
     """
 
     seconds: list[float]
     lost: int
     whole: float
+    computed: float
 
     def row(self, kind: str, clients: int) -> str:
         middle, late = np.percentile(self.seconds, [50, 95]) if self.seconds else (np.nan, np.nan)
         rate = len(self.seconds) / self.whole
-        return f"| {kind} | {clients} | {len(self.seconds)} | {self.lost} | {rate:.1f} | {middle:.2f} | {late:.2f} |"
+        each = 1000 * self.computed / max(1, len(self.seconds))
+        numbers = f"{len(self.seconds)} | {self.lost} | {rate:.1f} | {middle:.2f} | {late:.2f} | {each:.0f}"
+        return f"| {kind} | {clients} | {numbers} |"
 
 
-async def load(ask: Callable[[], Awaitable[None]], clients: int, requests: int) -> Load:
-    """``requests`` of them by ``clients`` at once, each of whom asks again when answered."""
+def computed_by(process: int) -> float:
+    """Seconds that a process has computed, from the fields 14 and 15 of its ``stat`` (see proc(5))."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def load(ask: Callable[[], Awaitable[None]], clients: int, requests: int, server: int) -> Load:
+    """``requests`` of them by ``clients`` at once, each of whom asks again when answered, to the process ``server``."""
     seconds: list[float] = []
     lost, left = 0, requests
 
@@ -67,12 +78,12 @@ async def load(ask: Callable[[], Awaitable[None]], clients: int, requests: int) 
             else:
                 seconds.append(time.monotonic() - begin)
 
-    begin = time.monotonic()
+    begin, computed = time.monotonic(), computed_by(server)
     await asyncio.gather(*(client() for _ in range(clients)))
-    return Load(seconds, lost, time.monotonic() - begin)
+    return Load(seconds, lost, time.monotonic() - begin, computed_by(server) - computed)
 
 
-async def measure(address: str, options: argparse.Namespace) -> None:
+async def measure(address: str, server: int, options: argparse.Namespace) -> None:
     from openai import AsyncOpenAI
 
     with tempfile.TemporaryDirectory() as folder:
@@ -96,11 +107,11 @@ async def measure(address: str, options: argparse.Namespace) -> None:
             assert pieces[-1].choices[0].finish_reason == "stop"
 
         await rank(), await describe()  # what is done once
-        print("| question | clients | answered | lost | requests/s | p50, s | p95, s |")
-        print("|---|---|---|---|---|---|---|")
+        print("| question | clients | answered | lost | requests/s | p50, s | p95, s | computed, ms |")
+        print("|---|---|---|---|---|---|---|---|")
         for kind, ask in (("which of 16 actions", rank), ("described, streamed", describe)):
             for clients in options.clients:
-                print((await load(ask, clients, options.requests)).row(kind, clients), flush=True)
+                print((await load(ask, clients, options.requests, server)).row(kind, clients), flush=True)
 
 
 def main() -> None:
@@ -113,7 +124,7 @@ def main() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
         try:
             address = server.stdout.readline().split()[-1]
-            asyncio.run(measure(address, options))
+            asyncio.run(measure(address, server.pid, options))
             memory = Path(f"/proc/{server.pid}/status").read_text()
             print(next(line for line in memory.splitlines() if line.startswith("VmHWM")), file=sys.stderr)
         finally:
