@@ -1,6 +1,6 @@
 """Every way of fine-tuning on the same budget: as many dances, from the same generator, beside each other.
 
-    python benchmarks/dance_finetuning.py GENERATOR -o FOLDER [--only WAY...] [--seeds 3] [--iterations 40]
+    python benchmarks/dance_finetuning.py GENERATOR -o FOLDER [--only WAY...] [--seeds 3] [--iterations 30]
 
 Fine-tunes GENERATOR, a folder of ``skeletonllm dance train``, by each of ``WAYS``, seed by seed, in FOLDER/WAY/seed-N;
 then prints the command that measures them. What is finished is not done again, and what was stopped goes on, so that
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--only", nargs="+", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--iterations", type=int, default=40)
+    parser.add_argument("--iterations", type=int, default=30)
     arguments = parser.parse_args()
     for seed in range(arguments.seeds):
         for way in arguments.only:

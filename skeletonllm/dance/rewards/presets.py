@@ -14,10 +14,10 @@ PRESETS: Mapping[str, Mapping[str, float]] = {
         "ground": 0.2,
         "penetration": 0.25,
         "skating": 0.1,
-        "smoothness": 0.05,
-        "anti_freezing": 1.0,
+        "smoothness": 0.02,
+        "anti_freezing": 2.0,
         "exaggeration": 1.0,
-        "likeness": 0.05,
+        "likeness": 0.15,
     },
     "paper": {"imitation_paper": 0.51, "anti_freezing_paper": 0.49, "ground_paper": 0.01},
 }
