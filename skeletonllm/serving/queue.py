@@ -50,9 +50,9 @@ class Ticket(Generic[Result]):
     it is. All methods may be called from any thread.
     """
 
-    def __init__(self, work: Any, alike: Hashable | None, seconds: float, place: Callable[["Ticket"], int | None]):
+    def __init__(self, work: Any, alike: Hashable | None, seconds: float, queue: "WorkQueue"):
         self.work, self.alike = work, alike
-        self._seconds, self._place = seconds, place
+        self._seconds, self._queue = seconds, queue
         self._updates: deque[Update] = deque()
         self._changed = threading.Condition()
         self._listeners: list[Callable[[], None]] = []
@@ -77,13 +77,13 @@ class Ticket(Generic[Result]):
     @property
     def place(self) -> int | None:
         """How many wait before this one; None once its turn has come."""
-        return self._place(self)
+        return self._queue.place_of(self)
 
     def cancel(self) -> None:
         """Give the place back; work that has begun stops at its next ``check``. Nothing happens to what is done."""
         with self._changed:
             self._cancelled = True
-        self._place(self)  # takes it out of what waits
+        self._queue.forget(self)
         self._finish(error=CancelledWork("nobody waits for this any more"))
 
     def result(self, timeout: float | None = None) -> Result:
@@ -248,7 +248,7 @@ class WorkQueue:
             QueueFullError: as many are waiting as may.
             CancelledWork: the queue is closed.
         """
-        ticket = Ticket(work, alike, self._seconds, self._place_of)
+        ticket = Ticket(work, alike, self._seconds, self)
         with self._changed:
             if self._closed:
                 raise CancelledWork("the server stops")
@@ -268,11 +268,16 @@ class WorkQueue:
             ticket.cancel()
         self._thread.join(_CLOSE_SECONDS)
 
-    def _place_of(self, ticket: Ticket) -> int | None:
+    def place_of(self, ticket: Ticket) -> int | None:
+        """How many wait before a ticket; None if it does not wait."""
         with self._changed:
-            if ticket._cancelled and ticket in self._tickets:
-                self._tickets.remove(ticket)
             return self._tickets.index(ticket) if ticket in self._tickets else None
+
+    def forget(self, ticket: Ticket) -> None:
+        """Free the place of a ticket, if it waits."""
+        with self._changed:
+            if ticket in self._tickets:
+                self._tickets.remove(ticket)
 
     def _serve(self) -> None:
         while (batch := self._next()) is not None:
