@@ -22,7 +22,7 @@ def finetune(
     ] = None,
     print_config: Annotated[bool, typer.Option(help="Show the whole recipe and stop.")] = False,
 ) -> None:
-    """Fine-tune a generator on rewards from physics, alone or as one of the processes of deepspeed, torchrun or srun."""
+    """Fine-tune a generator on rewards, alone or as one of the processes of deepspeed, torchrun or srun."""
     from skeletonllm.dance.finetuning.recipe import load_finetune_recipe
 
     loaded = load_finetune_recipe(recipe, [f"generator={generator}", *(changes or [])])
