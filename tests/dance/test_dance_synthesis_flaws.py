@@ -59,7 +59,7 @@ def test_flaws_are_smooth_and_grow_with_their_strength():
     np.testing.assert_allclose(moved, 2 * (half.root - motion.root), atol=1e-6)
     # Waves of 5 cm, of which three seconds is the shortest: 0.1 m/s. A foot that stands slides no faster than that.
     assert 0.01 < np.linalg.norm(np.diff(moved[:, :2], axis=0), axis=-1).max() * 30 < 0.15
-    # A shoulder that turns by 42 degrees (1.3 times 0.7 times 46) in a beat of 0.46 s turns by 0.1 a frame, about two axes.
+    # A shoulder that turns by 42 degrees (1.3 times 0.7 times 46) in a beat of 0.46 s: 0.1 a frame, about two axes.
     shoulders = [BODY.index("left_shoulder"), BODY.index("right_shoulder")]
     leans = whole.rotations[:, shoulders] @ np.swapaxes(motion.rotations[:, shoulders], -1, -2)
     turned = np.linalg.norm(np.diff(leans, axis=0), axis=(-1, -2)) / np.sqrt(2)
