@@ -109,9 +109,7 @@ class FinetuneTrainer(Loop):
         return self.engine.model
 
     def share_of(self, step: int) -> list[Microbatch]:
-        iteration, settings = step // self.recipe.objective.updates, self.recipe.optimization
-        conditions = [place for place in self._conditions(iteration) for _ in range(settings.samples)]
-        ids = self.ids_of(step)
+        conditions, ids = self._conditions(step), self.ids_of(step)
         shares = microbatches_of(range(len(ids)), self.ranks.rank, self.ranks.world_size, self.size)
         return [
             Microbatch(
@@ -120,15 +118,17 @@ class FinetuneTrainer(Loop):
                 [conditions[row] for row in rows],
                 [self.clips.beats(self.music[conditions[row]]) for row in rows],
                 [ids[row] for row in rows],
-                mixed_seed(settings.seed, iteration, rows[0]),
+                mixed_seed(self.settings.seed, self._iteration(step), rows[0]),
             )
             for rows in shares
         ]
 
     def ids_of(self, step: int) -> list[str]:
-        iteration, samples = step // self.recipe.objective.updates, self.recipe.optimization.samples
-        clips = [self.clips.id(self.music[place]) for place in self._conditions(iteration)]
-        return [f"{clip}, dance {number}" for clip in clips for number in range(samples)]
+        samples = self.recipe.optimization.samples
+        return [
+            f"{self.clips.id(self.music[condition])}, dance {row % samples}"
+            for row, condition in enumerate(self._conditions(step))
+        ]
 
     def compute(self, share: list[Microbatch]) -> Measured:
         begin = time.perf_counter()
@@ -161,18 +161,22 @@ class FinetuneTrainer(Loop):
             torch.tensor(told, dtype=torch.float64),
         )
 
-    def _conditions(self, iteration: int) -> list[int]:
-        """Numbers, among the music, of what is danced to; all of it is before any comes again."""
-        count = self.recipe.optimization.conditions
-        epoch, place = divmod(iteration, len(self.music) // count)
-        seed = mixed_seed(self.recipe.optimization.seed, epoch)
+    def _iteration(self, step: int) -> int:
+        return step // self.recipe.objective.updates
+
+    def _conditions(self, step: int) -> list[int]:
+        """Of each dance of an iteration the number, among the music, of what it is danced to; all of the music is
+        before any comes again."""
+        settings = self.recipe.optimization
+        epoch, place = divmod(self._iteration(step), len(self.music) // settings.conditions)
+        seed = mixed_seed(settings.seed, epoch)
         order = torch.randperm(len(self.music), generator=torch.Generator().manual_seed(seed))
-        return order[place * count : (place + 1) * count].tolist()
+        chosen = order[place * settings.conditions : (place + 1) * settings.conditions]
+        return chosen.repeat_interleave(settings.samples).tolist()
 
     def _collect(self, share: list[Microbatch]) -> None:
         if self.recipe.objective.updates > 1:
             self.behaviour = {name: value.detach().cpu().clone() for name, value in self._weights().items()}
-        settings = self.recipe.optimization
         self.rollouts = collect(
             self.policy,
             self.reference,
@@ -183,11 +187,8 @@ class FinetuneTrainer(Loop):
             self.ranks.device,
             self._precision(),
         )
-        everyone = gather(self.rollouts, settings.batch_size, self.ranks.sum)
-        conditions = [
-            place for place in self._conditions(self.step // self.recipe.objective.updates)
-            for _ in range(settings.samples)
-        ]  # fmt: skip
+        conditions = self._conditions(self.step)
+        everyone = gather(self.rollouts, len(conditions), self.ranks.sum)
         self.statistics.add(everyone, conditions)
         by_likelihood = {
             reward.name: weight for reward, weight in self.rewards.items() if reward not in self.policy.direct

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from skeletonllm.dance.body import Body, forward_kinematics, lowest_points
@@ -88,12 +87,3 @@ class Dances:
         """
         vectors = self.vectors.detach().float().cpu()
         return [Motion.from_vector(vector, self.fps, f"dance {number}") for number, vector in enumerate(vectors)]
-
-    def detached(self) -> "Dances":
-        """The same without gradients, on the CPU, in float32."""
-        energy = None if self.energy is None else self.energy.detach().float().cpu()
-        return Dances(self.vectors.detach().float().cpu(), self.body, self.fps, self.beats, energy)
-
-    def finite(self) -> Tensor:
-        """(B,) bool: which dances are finite throughout."""
-        return torch.isfinite(self.vectors).flatten(1).all(1)

@@ -100,7 +100,7 @@ def _moved(uploads: Sequence[str], folder: Path, limits: Limits) -> list[Path]:
 def _inside(path: Path) -> list[str | None]:
     """The names of the recordings in a file; None for the only one."""
     names = [name.partition("#")[2] for name in read_recordings(path)]
-    return [None] if names == [""] else list(names[:MOST_OF_A_FILE])
+    return [None] if len(names) == 1 else list(names[:MOST_OF_A_FILE])
 
 
 def _reason(error: Exception, folder: Path) -> str:
