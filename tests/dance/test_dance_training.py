@@ -15,10 +15,11 @@ from skeletonllm.dance.motion import FRAMES
 from skeletonllm.dance.music import beat_phase, music_features
 from skeletonllm.dance.normalizer import Normalizer
 from skeletonllm.dance.synthesis import make_dance, make_song
+from skeletonllm.dance.training.generator_loop import learnt_by, mean_of
 from skeletonllm.dance.training.pieces import Clips, Piece, load_pieces
 from skeletonllm.dance.training.recipe import DanceData, load_dance_recipe, shipped_dance_recipes
 from skeletonllm.dance.training.run import train
-from skeletonllm.dance.training.trainer import DanceTrainer, Learner, learnt_by, mean_of
+from skeletonllm.dance.training.trainer import DanceTrainer, Learner
 from skeletonllm.training.checkpoint import load_newest_checkpoint
 from skeletonllm.training.distributed import Ranks
 

@@ -7,16 +7,8 @@ from pathlib import Path
 from skeletonllm.dance.diffusion import GUIDANCE
 from skeletonllm.dance.rewards import Reward, find_rewards, read_rewards
 from skeletonllm.dance.rewards.presets import PRESETS
-from skeletonllm.dance.training.recipe import DanceData
-from skeletonllm.training.arguments import (
-    PRECISIONS,
-    PlainRecipe,
-    check_least,
-    check_most,
-    check_positive,
-    read_recipe,
-    shipped_recipes,
-)
+from skeletonllm.dance.training.recipe import DanceData, GeneratorOptimization, GeneratorRecipe
+from skeletonllm.training.arguments import check_least, check_most, check_positive, read_recipe, shipped_recipes
 from skeletonllm.training.lora import LoraArguments
 from skeletonllm.training.plain_values import from_plain
 
@@ -127,45 +119,27 @@ class Objective:
 
 
 @dataclass
-class FinetuneOptimization:
-    """How it learns: AdamW, and a running mean of the weights, which dances in the end.
+class FinetuneOptimization(GeneratorOptimization):
+    """How it learns from its own dances; see ``GeneratorOptimization`` for the other values.
 
     Args:
-        steps: updates of the weights.
         conditions: clips of music in an iteration, over all processes.
         samples: dances to each.
-        micro_batch_size: dances that a process computes at once; 0: all of its share.
         steps_at_once: denoising steps whose activations are kept at once; 0: all that are learnt from.
-        learning_rate: at its highest.
-        weight_decay: of matrices.
-        warmup_share: share of the steps over which the learning rate rises; then it falls along a cosine.
-        max_gradient_norm: gradients are scaled down to it.
-        ema: share of the running mean that stays after a step.
-        precision: see ``DanceOptimization``.
-        seed: of the choice of music and of all noise.
     """
 
     steps: int = 60
     conditions: int = 8
     samples: int = 4
-    micro_batch_size: int = 0
     steps_at_once: int = 0
     learning_rate: float = 1e-4
     weight_decay: float = 0.0
-    warmup_share: float = 0.05
-    max_gradient_norm: float = 1.0
     ema: float = 0.9
-    precision: str = "auto"
-    seed: int = 0
 
     def __post_init__(self):
-        check_positive(self, "steps", "conditions", "samples", "learning_rate", "max_gradient_norm")
-        check_least(self, 0, "micro_batch_size", "steps_at_once", "weight_decay", "warmup_share", "ema", "seed")
-        check_most(self, 1, "warmup_share")
-        if not self.ema < 1:
-            raise ValueError(f"ema is {self.ema}, expected less than 1")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision is {self.precision!r}, expected {', '.join(PRECISIONS)}")
+        check_positive(self, "conditions", "samples")
+        check_least(self, 0, "steps_at_once")
+        super().__post_init__()
 
     @property
     def batch_size(self) -> int:
@@ -174,8 +148,8 @@ class FinetuneOptimization:
 
 
 @dataclass
-class FinetuneRecipe(PlainRecipe):
-    """A run; see ``skeletonllm.training.arguments.Recipe`` for the last four values.
+class FinetuneRecipe(GeneratorRecipe):
+    """A run of fine-tuning.
 
     Args:
         generator: the folder of a trained generator, to go on from.
@@ -186,8 +160,6 @@ class FinetuneRecipe(PlainRecipe):
         lora: adapters that learn instead of the weights, merged in the end; none: the weights learn.
     """
 
-    name: str = "custom"
-    description: str = ""
     generator: str = ""
     data: DanceData = field(default_factory=DanceData)
     music: int = 64
@@ -198,13 +170,11 @@ class FinetuneRecipe(PlainRecipe):
     lora: LoraArguments | None = None
     log_every: int = 1
     save_every: int = 20
-    keep_last: int = 2
     patience_minutes: float = 60.0
 
     def __post_init__(self):
-        check_positive(self, "log_every", "save_every")
-        check_least(self, 0, "patience_minutes", "music")
-        check_least(self, 1, "keep_last")
+        super().__post_init__()
+        check_least(self, 0, "music")
         settings, objective = self.optimization, self.objective
         if self.music and self.music < settings.conditions:
             raise ValueError(f"music is {self.music} clips, fewer than the {settings.conditions} of an iteration")

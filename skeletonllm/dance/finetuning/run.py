@@ -10,16 +10,16 @@ from skeletonllm.dance.finetuning.policy import Policy
 from skeletonllm.dance.finetuning.recipe import FinetuneRecipe
 from skeletonllm.dance.finetuning.trainer import FinetuneTrainer
 from skeletonllm.dance.generator import Generator
+from skeletonllm.dance.training.generator_loop import learnt_by, mean_of
 from skeletonllm.dance.training.pieces import Clips, load_pieces
-from skeletonllm.dance.training.trainer import learnt_by, mean_of
+from skeletonllm.dance.training.run import beginning_of
 from skeletonllm.models.trained import MODEL_FOLDER
 from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER, Checkpoint, load_newest_checkpoint
 from skeletonllm.training.distributed import Ranks, process_group
 from skeletonllm.training.engine import load_deepspeed_config
 from skeletonllm.training.faults import TimeLimit, check_room, ending_at_once
 from skeletonllm.training.lora import add_adapters, merge_adapters
-from skeletonllm.training.plain_values import from_plain
-from skeletonllm.training.run_folder import find_beginning, step_of_model, write_model
+from skeletonllm.training.run_folder import step_of_model, write_model
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def finetune(
         raise ValueError("the recipe names no generator to fine-tune: generator=FOLDER")
     config = None if deepspeed is None else load_deepspeed_config(deepspeed)
     with ending_at_once(), process_group(always=config is not None) as ranks:
-        found = _found(recipe, folder, resume)
+        found = beginning_of(recipe, folder, resume)
         if found is not None and found.step == recipe.optimization.steps == step_of_model(folder):
             logger.warning("%s is finished; there is nothing left to train", folder)
             return folder / MODEL_FOLDER
@@ -65,17 +65,6 @@ def finetune(
             write_model(folder, found.step, generator.save)
         ranks.barrier()
         return folder / MODEL_FOLDER
-
-
-def _found(recipe: FinetuneRecipe, folder: Path, resume: bool) -> Checkpoint | None:
-    found = find_beginning(folder, resume)
-    if found is None:
-        return None
-    checkpoints = folder / CHECKPOINT_FOLDER
-    if from_plain(FinetuneRecipe, found.state["recipe"], str(checkpoints)).decisive() != recipe.decisive():
-        raise ValueError(f"{checkpoints}: the run was begun with another recipe; see recipe.json there")
-    logger.warning("resumed at step %d of %d", found.step, recipe.optimization.steps)
-    return found
 
 
 def _learn(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from skeletonllm.dance.denoiser import Denoiser
 from skeletonllm.dance.finetuning.advantages import RunningStatistics, advantages
@@ -17,23 +16,20 @@ from skeletonllm.dance.finetuning.rollout import Microbatch, Rollout, collect, g
 from skeletonllm.dance.motion import FPS
 from skeletonllm.dance.rewards import Reward
 from skeletonllm.dance.rewards.anti_freezing import energy
+from skeletonllm.dance.training.generator_loop import GeneratorLoop
 from skeletonllm.dance.training.pieces import Clips
-from skeletonllm.dance.training.trainer import EMA, parameter_groups
 from skeletonllm.data.seeds import mixed_seed
 from skeletonllm.training.checkpoint import Checkpoint
 from skeletonllm.training.distributed import Ranks
-from skeletonllm.training.engine import EngineSettings, make_engine
 from skeletonllm.training.faults import TimeLimit
-from skeletonllm.training.loop import Loop, LoopSettings, Measured
-from skeletonllm.training.preparation import low_precision, share_batch
+from skeletonllm.training.loop import Measured
 from skeletonllm.training.shares import microbatches_of
-from skeletonllm.training.stages import Span
 
 STATISTICS, BEHAVIOUR = "statistics", "behaviour"
 
 
-class FinetuneTrainer(Loop):
-    """Dances with a policy, judges, and learns from it; keeps the running mean of the weights.
+class FinetuneTrainer(GeneratorLoop):
+    """Dances with a policy, judges, and learns from it.
 
     What is danced in an iteration is a function of the weights, the seed, its number and the dance's place in it, so
     that any number of processes learns from the same. Where a run stops between two updates from the same dances, the
@@ -42,13 +38,9 @@ class FinetuneTrainer(Loop):
     Args:
         policy: who learns.
         reference: the denoiser as it was.
-        clips: the music, of which ``music`` (C) are the clips that are danced to.
+        clips: the music, some of which is danced to, see ``chosen_music``.
         rewards: what is judged, with the weights; those of ``policy.direct`` are learnt from by their own gradient.
-        recipe: how.
-        folder, ranks, deepspeed, time_limit: see ``DanceTrainer``.
-
-    Raises:
-        ValueError: a batch that the ranks cannot share evenly, or parameters shared out by ZeRO-3.
+        recipe, folder, ranks, deepspeed, time_limit: see ``GeneratorLoop``.
     """
 
     def __init__(
@@ -63,42 +55,26 @@ class FinetuneTrainer(Loop):
         deepspeed: dict | None = None,
         time_limit: TimeLimit | None = None,
     ):
-        if deepspeed is not None and deepspeed["zero_optimization"]["stage"] > 2:
-            raise ValueError("ZeRO stage 3 is of no use for a denoiser, whose running mean needs its whole weights")
-        settings = recipe.optimization
-        self.clips, self.rewards, self.recipe = clips, rewards, recipe
+        self.clips, self.rewards = clips, rewards
         self.music = chosen_music(clips, recipe)
-        self.size, batches = share_batch(settings, ranks)
         self.calls = _calls(recipe, policy, rewards)
-        self.low = low_precision(settings, ranks)
-        policy.to(ranks.device)
         self.reference = reference.to(ranks.device).eval()
-        computing = EngineSettings(self.size, batches * self.calls, settings.max_gradient_norm, self.low)
         names = [reward.name for reward in rewards]
         super().__init__(
-            make_engine(policy, parameter_groups(policy, settings), computing, ranks, deepspeed),
-            LoopSettings(
-                seed=settings.seed,
-                warmup_share=settings.warmup_share,
-                workers=0,
-                log_every=recipe.log_every,
-                save_every=recipe.save_every,
-                pictures_every=0,
-                keep_last=recipe.keep_last,
-                keep_best=False,
-                patience_minutes=recipe.patience_minutes,
-            ),
-            Span("finetune", 0, settings.steps),
+            policy,
+            recipe,
+            "finetune",
             folder,
             ranks,
+            deepspeed,
+            time_limit,
+            calls=self.calls,
             terms=["policy"],
             measures=[f"reward/{name}_sum" for name in names]
             + ["energy_sum", "divergence_sum", "drift_sum", "dancing_seconds"],
-            steps_per_epoch=max(1, len(self.music) // settings.conditions) * recipe.objective.updates,
-            time_limit=time_limit,
+            steps_per_epoch=max(1, len(self.music) // recipe.optimization.conditions) * recipe.objective.updates,
         )
         policy.eval()  # dropout would change what the denoiser says of its own dances
-        self.mean = AveragedModel(policy.denoiser, multi_avg_fn=get_ema_multi_avg_fn(settings.ema))
         self.statistics = RunningStatistics(names, len(self.music))
         self.before = self.statistics.state()
         self.behaviour: dict[str, Tensor] = {}
@@ -251,14 +227,10 @@ class FinetuneTrainer(Loop):
         for name, value in self._weights().items():
             value.copy_(weights[name])
 
-    def updated(self) -> None:
-        self.mean.update_parameters(self.policy.denoiser)
-
     def extra_tensors(self) -> dict[str, dict[str, Tensor]]:
-        mean = {name: value.detach().cpu() for name, value in self.mean.state_dict().items()}
         between = self.step % self.recipe.objective.updates != 0
         return {
-            EMA: mean,
+            **super().extra_tensors(),
             STATISTICS: self.before if between else self.statistics.state(),
             BEHAVIOUR: self.behaviour if between else {},
         }
@@ -268,7 +240,6 @@ class FinetuneTrainer(Loop):
 
     def restore(self, checkpoint: Checkpoint) -> None:
         super().restore(checkpoint)
-        self.mean.load_state_dict(checkpoint.tensors[EMA])
         self.before = checkpoint.tensors[STATISTICS]
         self.statistics.load(self.before)
         self.behaviour = checkpoint.tensors[BEHAVIOUR]

@@ -79,12 +79,12 @@ class DanceModel:
 
 
 @dataclass
-class DanceOptimization:
-    """How it learns: AdamW, learning rate up and then down a cosine, and a running mean of the weights, which dances.
+class GeneratorOptimization:
+    """How a denoiser learns: AdamW, learning rate up and then down a cosine, and a running mean of the weights, which
+    dances.
 
     Args:
-        steps: of training.
-        batch_size: clips per step, over all processes.
+        steps: updates of the weights.
         micro_batch_size: clips that a process computes at once; 0: all of its share.
         learning_rate: at its highest.
         weight_decay: of matrices.
@@ -96,7 +96,6 @@ class DanceOptimization:
     """
 
     steps: int = 1000
-    batch_size: int = 16
     micro_batch_size: int = 0
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
@@ -117,14 +116,22 @@ class DanceOptimization:
 
 
 @dataclass
-class DanceRecipe(PlainRecipe):
-    """A run; see ``skeletonllm.training.arguments.Recipe`` for the last four values."""
+class DanceOptimization(GeneratorOptimization):
+    """How it learns from dances.
+
+    Args:
+        batch_size: clips per step, over all processes.
+    """
+
+    batch_size: int = 16
+
+
+@dataclass
+class GeneratorRecipe(PlainRecipe):
+    """What runs that train a denoiser have in common; see ``skeletonllm.training.arguments.Recipe``."""
 
     name: str = "custom"
     description: str = ""
-    data: DanceData = field(default_factory=DanceData)
-    model: DanceModel = field(default_factory=DanceModel)
-    optimization: DanceOptimization = field(default_factory=DanceOptimization)
     log_every: int = 20
     save_every: int = 500
     keep_last: int = 2
@@ -134,6 +141,15 @@ class DanceRecipe(PlainRecipe):
         check_positive(self, "log_every", "save_every")
         check_least(self, 0, "patience_minutes")
         check_least(self, 1, "keep_last")
+
+
+@dataclass
+class DanceRecipe(GeneratorRecipe):
+    """A run that learns from dances."""
+
+    data: DanceData = field(default_factory=DanceData)
+    model: DanceModel = field(default_factory=DanceModel)
+    optimization: DanceOptimization = field(default_factory=DanceOptimization)
 
 
 def shipped_dance_recipes() -> dict[str, Path]:

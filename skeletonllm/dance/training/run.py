@@ -9,9 +9,10 @@ import torch
 from skeletonllm.dance.denoiser import Denoiser
 from skeletonllm.dance.generator import Generator
 from skeletonllm.dance.normalizer import Normalizer
+from skeletonllm.dance.training.generator_loop import learnt_by, mean_of
 from skeletonllm.dance.training.pieces import Clips, Piece, load_pieces
-from skeletonllm.dance.training.recipe import DanceRecipe
-from skeletonllm.dance.training.trainer import DanceTrainer, Learner, learnt_by, mean_of
+from skeletonllm.dance.training.recipe import DanceRecipe, GeneratorRecipe
+from skeletonllm.dance.training.trainer import DanceTrainer, Learner
 from skeletonllm.models.trained import MODEL_FOLDER
 from skeletonllm.training.checkpoint import CHECKPOINT_FOLDER, Checkpoint, load_newest_checkpoint
 from skeletonllm.training.distributed import Ranks, process_group
@@ -51,7 +52,7 @@ def train(
     folder, limit = Path(folder), TimeLimit(time_limit)
     config = None if deepspeed is None else load_deepspeed_config(deepspeed)
     with ending_at_once(), process_group(always=config is not None) as ranks:
-        found = _found(recipe, folder, resume)
+        found = beginning_of(recipe, folder, resume)
         if found is not None and found.step == recipe.optimization.steps == step_of_model(folder):
             logger.warning("%s is finished; there is nothing left to train", folder)
             return folder / MODEL_FOLDER
@@ -68,12 +69,18 @@ def train(
         return folder / MODEL_FOLDER
 
 
-def _found(recipe: DanceRecipe, folder: Path, resume: bool) -> Checkpoint | None:
+def beginning_of(recipe: GeneratorRecipe, folder: Path, resume: bool) -> Checkpoint | None:
+    """The checkpoint that a run goes on from, None to begin anew.
+
+    Raises:
+        FileExistsError: as ``find_beginning``.
+        ValueError: the run was begun with another recipe.
+    """
     found = find_beginning(folder, resume)
     if found is None:
         return None
     checkpoints = folder / CHECKPOINT_FOLDER
-    if from_plain(DanceRecipe, found.state["recipe"], str(checkpoints)).decisive() != recipe.decisive():
+    if from_plain(type(recipe), found.state["recipe"], str(checkpoints)).decisive() != recipe.decisive():
         raise ValueError(f"{checkpoints}: the run was begun with another recipe; see recipe.json there")
     logger.warning("resumed at step %d of %d", found.step, recipe.optimization.steps)
     return found
