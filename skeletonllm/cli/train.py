@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from skeletonllm.cli.run_options import DeepSpeed, PrintConfig, Resume, TimeLimit, print_recipe
+
 
 def train(
     changes: Annotated[
@@ -15,20 +17,16 @@ def train(
         str, typer.Option(help="warmup, discriminate, distill, refine or another stage of the recipe; all: in order.")
     ] = "all",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: runs/RECIPE.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the newest checkpoint in the output folder.")] = False,
+    resume: Resume = False,
     start: Annotated[
         Path | None, typer.Option("--from", help="A checkpoint, or a run, whose trained parameters to begin with.")
     ] = None,
-    deepspeed: Annotated[
-        Path | None, typer.Option(help="DeepSpeed configuration such as ds_configs/zero2.json; default: plain torch.")
-    ] = None,
-    time_limit: Annotated[
-        float | None, typer.Option(help="Minutes after which to save and stop with exit code 75; SLURM's own is known.")
-    ] = None,
+    deepspeed: DeepSpeed = None,
+    time_limit: TimeLimit = None,
     dry_run: Annotated[
         bool, typer.Option(help="Build everything, do two steps of each stage, say what memory and time it takes.")
     ] = False,
-    print_config: Annotated[bool, typer.Option(help="Show the whole recipe and stop.")] = False,
+    print_config: PrintConfig = False,
     local_rank: Annotated[int, typer.Option("--local_rank", hidden=True, help="Given by DeepSpeed's launcher.")] = 0,
 ) -> None:
     """Train a model by a recipe, alone or as one of the processes of deepspeed, torchrun or srun."""
@@ -36,9 +34,7 @@ def train(
 
     loaded = load_recipe(recipe, changes or [])
     if print_config:
-        import yaml
-
-        print(yaml.safe_dump(loaded.as_dict(), sort_keys=False), end="")
+        print_recipe(loaded)
         return
     from skeletonllm.training import run
     from skeletonllm.training.distributed import is_first_process, leave_if_launched

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from skeletonllm.cli.run_options import PrintConfig, Resume, TimeLimit, print_recipe
+
 
 def imitate(
     inputs: Annotated[
@@ -16,13 +18,11 @@ def imitate(
     ],
     recipe: Annotated[str, typer.Option(help="small, full, or the path of a .yaml file.")] = "small",
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")] = Path("runs/imitator"),
-    resume: Annotated[bool, typer.Option(help="Go on from the newest checkpoint in the output folder.")] = False,
+    resume: Resume = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; default: all.")] = None,
     backend: Annotated[str, typer.Option(help="Simulator: mujoco, or warp on a GPU.")] = "mujoco",
-    time_limit: Annotated[
-        float | None, typer.Option(help="Minutes after which to save and stop with exit code 75; SLURM's own is known.")
-    ] = None,
-    print_config: Annotated[bool, typer.Option(help="Show the whole recipe and stop.")] = False,
+    time_limit: TimeLimit = None,
+    print_config: PrintConfig = False,
 ) -> None:
     """Train a policy that makes a simulated body imitate motions, for `dance judge --policy`."""
     import os
@@ -33,9 +33,7 @@ def imitate(
     names = [each for each in inputs if each not in changes]
     loaded = load_imitation_recipe(recipe, names, changes)
     if print_config:
-        import yaml
-
-        print(yaml.safe_dump(loaded.as_dict(), sort_keys=False), end="")
+        print_recipe(loaded)
         return
     from skeletonllm.cli.dance.judge import read_motions
     from skeletonllm.dance.imitation.policy.run import train

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from skeletonllm.cli.run_options import DeepSpeed, PrintConfig, Resume, TimeLimit, print_recipe
+
 
 def train(
     changes: Annotated[
@@ -12,23 +14,17 @@ def train(
     ] = None,
     recipe: Annotated[str, typer.Option(help="tiny, edge, or the path of a .yaml file.")] = "tiny",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: runs/dance_RECIPE.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the newest checkpoint in the output folder.")] = False,
-    deepspeed: Annotated[
-        Path | None, typer.Option(help="DeepSpeed configuration such as ds_configs/zero2.json; default: plain torch.")
-    ] = None,
-    time_limit: Annotated[
-        float | None, typer.Option(help="Minutes after which to save and stop with exit code 75; SLURM's own is known.")
-    ] = None,
-    print_config: Annotated[bool, typer.Option(help="Show the whole recipe and stop.")] = False,
+    resume: Resume = False,
+    deepspeed: DeepSpeed = None,
+    time_limit: TimeLimit = None,
+    print_config: PrintConfig = False,
 ) -> None:
     """Train a generator of dances, alone or as one of the processes of deepspeed, torchrun or srun."""
     from skeletonllm.dance.training.recipe import load_dance_recipe
 
     loaded = load_dance_recipe(recipe, changes or [])
     if print_config:
-        import yaml
-
-        print(yaml.safe_dump(loaded.as_dict(), sort_keys=False), end="")
+        print_recipe(loaded)
         return
     from skeletonllm.dance.training import run
     from skeletonllm.training.distributed import is_first_process, leave_if_launched
