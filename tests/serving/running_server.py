@@ -1,5 +1,7 @@
 """A server on a port of this machine, in a thread, and what tests do to it."""
 
+import json
+import re
 import socket
 import threading
 import time
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     import httpx2
 
     from skeletonllm.serving.engine import Engine
+
+WORDS = json.dumps([{"role": "user", "content": "Describe the motion."}])
 
 
 @dataclass(frozen=True)
@@ -87,3 +91,24 @@ def held(queue: WorkQueue) -> Iterator[threading.Event]:
     finally:
         queue._work = work
         gate.set()
+
+
+def post(server, data, name="recording.npz", **fields):
+    """Ask about a file, in a form."""
+    with server.client() as client:
+        return client.post("/v1/chat/completions", data={"messages": WORDS, **fields}, files={"file": (name, data)})
+
+
+def refused(response, status, message):
+    """Whether a response is a refusal that says what is expected."""
+    assert response.status_code == status, response.text
+    assert re.search(message, response.json()["error"]["message"]), response.text
+    return True
+
+
+def receive(connection: socket.socket) -> bytes:
+    """Everything, up to where the server closes or, of a whole response, says nothing more."""
+    data = b""
+    while chunk := connection.recv(65536):
+        data += chunk
+    return data
