@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from skeletonllm.cli.dance.generate import embedded_song
 from skeletonllm.dance.body import default_body
 from skeletonllm.dance.codecs import bvh
 from skeletonllm.dance.denoiser import Denoiser, DenoiserConfig
@@ -13,7 +12,7 @@ from skeletonllm.dance.generator import Generator
 from skeletonllm.dance.music import MFCC, NUM_FEATURES, MusicWarning, music_features
 from skeletonllm.dance.normalizer import Normalizer
 from skeletonllm.dance.postprocess import postprocess
-from skeletonllm.dance.synthesis import make_dance, make_song, write_wav
+from skeletonllm.dance.synthesis import embedded_song, make_dance, make_song, write_wav
 from skeletonllm.dance.synthesis.pairs import SPLIT_KEYS, TEMPI
 from skeletonllm.skeleton.formats import read_skeleton
 
@@ -112,7 +111,7 @@ def test_videos_get_the_song_as_it_is_or_the_part_of_it_that_is_danced_to(genera
 
 def test_embedded_songs_are_those_that_no_training_hears(generate, tmp_path):
     pytest.importorskip("librosa")
-    songs = [embedded_song(str(number), 1.0) for number in range(6)]
+    songs = [embedded_song(number, 1.0) for number in range(6)]
     assert len({song.name for song in songs}) == 6 and len({song.style for song in songs}) > 1
     for song in songs:
         assert song.seed % 2 == 1 and song.tempo in TEMPI["test"] and song.key in SPLIT_KEYS["test"]

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from skeletonllm.dance.generator import Generator
     from skeletonllm.dance.motion import Motion
     from skeletonllm.dance.music import MusicFeatures
-    from skeletonllm.dance.synthesis import Song
 
 EMBEDDED = "embedded:"
 # Seconds of an embedded song.
@@ -170,9 +169,13 @@ def listen(
     from skeletonllm.dance.audio import read_audio
     from skeletonllm.dance.metrics.performance import SHORTEST
     from skeletonllm.dance.music import MusicWarning, music_features, read_jukebox
+    from skeletonllm.dance.synthesis import embedded_song
 
     if music.startswith(EMBEDDED):
-        song = embedded_song(music.removeprefix(EMBEDDED), seconds or _SECONDS)
+        number = music.removeprefix(EMBEDDED)
+        if not number.isdecimal():
+            raise ValueError(f"{music}: expected a number, such as {EMBEDDED}0")
+        song = embedded_song(int(number), seconds or _SECONDS)
         print(f"{music}: {song.style} in {song.key}, {song.tempo:g} beats per minute")
         samples, rate = song.samples, song.rate
     else:
@@ -195,24 +198,6 @@ def listen(
         heard = replace(jukebox, values=jukebox.values[:frames], beats=heard.beats[heard.beats < frames])
     is_file = not music.startswith(EMBEDDED) and len(samples) == whole
     return Path(music) if is_file else (samples, rate), heard
-
-
-def embedded_song(number: str, seconds: float) -> "Song":
-    """One of the songs that no training on the embedded data set hears, see ``synthesis.pairs``.
-
-    Raises:
-        ValueError: not a number from 0.
-    """
-    import numpy as np
-
-    from skeletonllm.dance.synthesis import make_song
-    from skeletonllm.dance.synthesis.pairs import SPLIT_KEYS, SPLITS, TEMPI
-
-    if not number.isdecimal():
-        raise ValueError(f"{EMBEDDED}{number}: expected a number, such as {EMBEDDED}0")
-    rng = np.random.default_rng(int(number))
-    tempo, key = float(rng.choice(TEMPI["test"])), str(rng.choice(SPLIT_KEYS["test"]))
-    return make_song(2 * int(number) + SPLITS.index("test"), seconds, tempo, key=key)
 
 
 def summary(dances: list[dict[str, "Motion"]], body: "Body", beats: "np.ndarray") -> list[list[str]]:
