@@ -141,9 +141,10 @@ def test_three_formats_are_understood_and_seen_moving_and_can_be_turned(page, fi
     assert cards.locator("dd").first.inner_text() == "bvh"
     persons = [card.locator("dt:text-is('persons') + dd").inner_text() for card in cards.all()]
     assert persons == ["1", "2"]
-    page.locator("#look-drawn img").nth(1).wait_for()
-    widths = page.locator("#look-drawn img").evaluate_all("images => images.map(image => image.naturalWidth)")
-    assert min(widths) > 600  # six frames of 224 pixels side by side
+    drawn = page.locator("#look-drawn img")
+    drawn.nth(1).wait_for()
+    # Six frames of 224 pixels side by side, once they are loaded.
+    until(lambda: min(drawn.evaluate_all("images => images.map(image => image.naturalWidth)")) > 6 * 224)
     first = canvas(page, "look-view")
     clock = view_in(page, "look-view").locator("output")
     before, time = first.screenshot(), clock.inner_text()
