@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo demo-dance tiny-model test test-all lint clean
+.PHONY: demo demo-dance tiny-model test test-all lint docs clean
 
 # Every test process computes on one thread: two processes of many threads each would fight over the cores.
 test test-all: export OMP_NUM_THREADS := 1
@@ -31,6 +31,10 @@ test-all: $(VENV)/.dev
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
+
+# build/site/index.html; `mkdocs serve` shows it while it is written.
+docs: $(VENV)/.dev
+	$(BIN)/python -m mkdocs build --quiet --strict
 
 # The core alone runs the first demo; the second needs what reads music; tests and training at scale need the rest.
 $(VENV)/.core: pyproject.toml constraints.txt
