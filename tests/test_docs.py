@@ -100,7 +100,6 @@ def test_commands_are_found_and_judged():
     assert len(list(commands((ROOT / "README.md").read_text()))) > 30
 
 
-@pytest.mark.slow
 def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path):
     missing = [name for name in ("mkdocs", "material", "mkdocstrings") if importlib.util.find_spec(name) is None]
     if missing:
