@@ -24,7 +24,7 @@ from skeletonllm.training.run import train
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("folder", nargs="?", type=Path)
 parser.add_argument("-o", "--output", type=Path, default=Path("runs/mine"))
-parser.add_argument("--epochs", type=int, default=4)
+parser.add_argument("--epochs", type=int, default=10)
 arguments = parser.parse_args()
 
 folder = arguments.folder or arguments.output.with_name("made_up_recordings")
