@@ -36,7 +36,7 @@ if arguments.folder is None:
 
 # What `skeletonllm train --recipe synthetic KEY=VALUE...` does; any key of `--print-config` may be changed.
 changes = ["data.source=folder", f"data.root={folder}", "data.options={}", f"model.backbone={SHIPPED_FOLDER}",
-           "model.num_frames=12", f"stages.scratch.epochs={arguments.epochs}"]  # fmt: skip
+           "model.num_frames=12", "optimization.batch_size=8", f"stages.scratch.epochs={arguments.epochs}"]  # fmt: skip
 model = train(load_recipe("synthetic", changes), arguments.output)
 
 trained = load_trained(model)
