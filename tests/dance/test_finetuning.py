@@ -1,6 +1,7 @@
 """Fine-tuning runs: they raise what is wished, stop, go on to the same end, and are the same for any processes."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -150,6 +151,12 @@ def killed_and_resumed(asked, folder, monkeypatch, at):
         finetune(asked, folder)
     monkeypatch.undo()
     finetune(asked, folder, resume=True)
+
+
+def test_a_generator_of_other_vectors_is_refused(generator, tmp_path):
+    replace(Generator.load(generator), vectors="edge").save(tmp_path / "edge")
+    with pytest.raises(ValueError, match="edge: makes vectors of EDGE"):
+        finetune(recipe(tmp_path / "edge"), tmp_path / "run")
 
 
 @pytest.mark.parametrize(

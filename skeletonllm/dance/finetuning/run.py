@@ -53,6 +53,8 @@ def finetune(
             logger.warning("%s is finished; there is nothing left to train", folder)
             return folder / MODEL_FOLDER
         generator = Generator.load(recipe.generator)
+        if generator.vectors == "edge":
+            raise ValueError(f"{recipe.generator}: makes vectors of EDGE; rewards are of dances of our own body alone")
         if found is None or found.step < recipe.optimization.steps:
             _learn(recipe, folder, generator, found, ranks, config, limit)
             found = load_newest_checkpoint(folder / CHECKPOINT_FOLDER)
