@@ -23,7 +23,7 @@ def test_a_short_demonstration_trains_fine_tunes_measures_and_writes(tmp_path, r
     arguments = ["dance", "demo", "-o", folder, "--songs", 2, "--seconds", 6, "--steps", 2, *options]
     code, told, _ = run(*arguments)
     assert code == 0
-    assert "overlapping pairs" in told and "post-processed" in told and "with other songs" in told
+    assert "overlapping pairs" in told and "post-processed" in told and "after: beats of its own music 0." in told
 
     results = json.loads((folder / "results.json").read_text())
     rows = results["rows"]

@@ -86,5 +86,15 @@ def demo(
     (output / "results.json").write_text(json.dumps({"minutes": minutes, **summary}, indent=1), encoding="utf-8")
     for form in FORMS:
         print_table([["\n".join(cell) for cell in row] for row in overview(summary, MEASURED, form).rows])
+    for row in ("before", "after"):
+        own, other = (interval(summary, row, name) for name in MEASURED[-2:])
+        print(f"{row}: beats of its own music {own}, of the other songs {other}")
     print(f"page and video: {', '.join(str(path) for path in written if path.suffix != '.json')}")
     print(f"{sum(minutes.values()):.1f} minutes; everything is in {output}")
+
+
+def interval(summary: dict, row: str, measure: str) -> str:
+    """A number of dances as they are made, with its 95 % interval."""
+    found = summary["rows"][row]["measures"]["raw"][measure]
+    low, high = found["interval_95"]
+    return f"{found['value']:.2f} ({low:.2f} to {high:.2f})"
