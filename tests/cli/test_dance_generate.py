@@ -2,15 +2,13 @@
 
 import numpy as np
 import pytest
-import torch
+from untaught_generator import write_generator
 
 from skeletonllm.dance.body import default_body
 from skeletonllm.dance.codecs import bvh
-from skeletonllm.dance.denoiser import Denoiser, DenoiserConfig
 from skeletonllm.dance.files import DANCE_WRITERS, Written
 from skeletonllm.dance.generator import Generator
-from skeletonllm.dance.music import MFCC, NUM_FEATURES, MusicWarning, music_features
-from skeletonllm.dance.normalizer import Normalizer
+from skeletonllm.dance.music import MusicWarning, music_features
 from skeletonllm.dance.postprocess import postprocess
 from skeletonllm.dance.synthesis import embedded_song, make_dance, make_song, write_wav
 from skeletonllm.dance.synthesis.pairs import SPLIT_KEYS, TEMPI
@@ -22,15 +20,7 @@ SECONDS, STEPS = 3, 2
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """The folder of a generator that learnt nothing but how far poses go."""
-    torch.manual_seed(0)
-    sizes = DenoiserConfig(width=16, layers=1, music_layers=1, heads=2, feed_forward=16, music_features=NUM_FEATURES)
-    motion = Normalizer.fit([make_dance(make_song(0, 10, 120), 0).to_vector()])
-    low, high = np.zeros(NUM_FEATURES), np.ones(NUM_FEATURES)
-    low[MFCC], high[MFCC] = -500, 200
-    folder = tmp_path_factory.mktemp("model")
-    Generator(Denoiser(sizes), motion, Normalizer(low, high)).save(folder)
-    return folder
+    return write_generator(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")

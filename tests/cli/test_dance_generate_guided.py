@@ -2,31 +2,19 @@
 
 import numpy as np
 import pytest
-import torch
+from untaught_generator import write_generator
 
 from skeletonllm.dance.body import default_body
 from skeletonllm.dance.codecs import read_motion
-from skeletonllm.dance.denoiser import Denoiser, DenoiserConfig
-from skeletonllm.dance.generator import Generator
-from skeletonllm.dance.music import MFCC, NUM_FEATURES
-from skeletonllm.dance.normalizer import Normalizer
 from skeletonllm.dance.rewards import REWARDS
-from skeletonllm.dance.synthesis import make_dance, make_song, write_wav
+from skeletonllm.dance.synthesis import make_song, write_wav
 
 STEPS = 3
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """The folder of a generator that learnt nothing but how far poses go."""
-    torch.manual_seed(0)
-    sizes = DenoiserConfig(width=16, layers=1, music_layers=1, heads=2, feed_forward=16, music_features=NUM_FEATURES)
-    motion = Normalizer.fit([make_dance(make_song(0, 10, 120), 0).to_vector()])
-    low, high = np.zeros(NUM_FEATURES), np.ones(NUM_FEATURES)
-    low[MFCC], high[MFCC] = -500, 200
-    folder = tmp_path_factory.mktemp("model")
-    Generator(Denoiser(sizes), motion, Normalizer(low, high)).save(folder)
-    return folder
+    return write_generator(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture

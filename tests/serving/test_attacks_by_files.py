@@ -32,7 +32,7 @@ def resident(field):
 
 @pytest.mark.parametrize(
     "name",
-    ["../../../outside.npz", "..\\..\\outside.npz", "/tmp/outside.npz", "..", "%2e%2e%2foutside.npz", "a#../b.npz", ""],
+    ["../../../outside.npz", "..\\..\\outside.npz", "/outside.npz", "..", "%2e%2e%2foutside.npz", "a#../b.npz", ""],
 )
 def test_names_that_lead_elsewhere_lead_nowhere(server, recordings, name):
     content = {"filename": name, "file_data": base64.b64encode(recordings["clap"]).decode()}
