@@ -4,13 +4,14 @@
     python benchmarks/serving.py --clients 1 10 50 --requests 200
 
 A server of its own runs in another process, with the small model of the package; OpenAI's asynchronous client asks it
-on the loopback. A request that is refused or fails is lost; none may be. What the server computes for a request is told
-beside it, as that is the same on a machine that is busy with other things.
+on the loopback, in turn about a recording of each embedded action. A request that is refused or fails is lost; none may
+be. What the server computes for a request is told beside it, as that is the same on a machine that is busy.
 """
 
 import argparse
 import asyncio
 import base64
+import itertools
 import os
 import subprocess
 import sys
@@ -27,7 +28,7 @@ import numpy as np  # noqa: E402
 from run import git  # noqa: E402
 
 from skeletonllm.skeleton.formats import write_npz  # noqa: E402
-from skeletonllm.skeleton.synthesis import synthesize  # noqa: E402
+from skeletonllm.skeleton.synthesis import ACTIONS, synthesize  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,16 @@ async def measure(address: str, server: int, options: argparse.Namespace) -> Non
     from openai import AsyncOpenAI
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clap.npz"
-        write_npz(synthesize("clap", topology="coco_17", performer=50), path)
-        data = base64.b64encode(path.read_bytes()).decode()
+        path = Path(folder) / "motion.npz"
+        files = []
+        for number, action in enumerate(ACTIONS):
+            write_npz(synthesize(action, topology="coco_17", performer=50 + number), path)
+            files.append(base64.b64encode(path.read_bytes()).decode())
+    turns = itertools.cycle(files)
     async with AsyncOpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0, timeout=600.0) as client:
 
         def about(question: str) -> dict:
-            file = {"type": "file", "file": {"filename": "clap.npz", "file_data": data}}
+            file = {"type": "file", "file": {"filename": "motion.npz", "file_data": next(turns)}}
             content = [{"type": "text", "text": question}, file]
             return {"model": "skeletonllm-tiny", "messages": [{"role": "user", "content": content}]}
 

@@ -6,12 +6,15 @@ renderer, for the backbone that they were trained on.
 
 import importlib.util
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, PreTrainedModel
+from transformers.utils import logging
 
 from skeletonllm.models.processing import SkeletonLLMProcessor
 from skeletonllm.models.skeletonllm import SkeletonLLMForConditionalGeneration
@@ -28,6 +31,7 @@ BACKBONE_FOLDER = "backbone"
 FRAME_SETTINGS = ("num_frames", "image_size", "normalize", "frame_layout", "foreground")
 # Those that folders of earlier releases do not have.
 NEWER_SETTINGS = {"frame_layout": "images", "foreground": None}
+AT_ONCE = 100 * 2**20  # bytes of weights that are read within a second
 
 
 @dataclass
@@ -89,12 +93,27 @@ def load_trained(folder: str | Path, backbone: str | Path | None = None) -> Trai
         if (folder / ADAPTER_FILE).is_file():
             model = _load_adapted(folder, backbone).eval()
         elif backbone is None:
-            model = SkeletonLLMForConditionalGeneration.from_pretrained(folder).eval()
+            with _bar_if_large(folder):
+                model = SkeletonLLMForConditionalGeneration.from_pretrained(folder).eval()
         else:
             raise ValueError(f"{folder} holds a whole model, which takes no other backbone")
     except SafetensorError as error:
         raise ValueError(f"{folder}: the weights are damaged: {error}") from error
     return Trained(model, SkeletonLLMProcessor.from_pretrained(folder), labels, recipe)
+
+
+@contextmanager
+def _bar_if_large(folder: Path) -> Iterator[None]:
+    """No bar of progress from transformers before weights that are read at once: it only stands before the answer."""
+    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    muted = size < AT_ONCE and logging.is_progress_bar_enabled()
+    if muted:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if muted:
+            logging.enable_progress_bar()
 
 
 def _load_adapted(folder: Path, backbone: str | Path | None) -> SkeletonLLMForConditionalGeneration:
