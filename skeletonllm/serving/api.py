@@ -14,7 +14,7 @@ from skeletonllm.serving.engine import Engine
 from skeletonllm.serving.errors import RequestError, error_response
 from skeletonllm.serving.limits import Visitors
 from skeletonllm.serving.metrics import CONTENT_TYPE, Metrics
-from skeletonllm.serving.reading import Readers, Recording, save_files
+from skeletonllm.serving.reading import Recording, save_files
 from skeletonllm.serving.requests import Attachment, ChatRequest, DanceRequest, Files, RenderRequest, parse
 from skeletonllm.serving.visits import HEADERS, Visit, visited
 
@@ -31,7 +31,7 @@ def build_api(engine: Engine, visitors: Visitors, metrics: Metrics) -> FastAPI:
     """
     # No pages about the API: FastAPI's load their parts from elsewhere.
     api = FastAPI(title="skeletonllm", docs_url=None, redoc_url=None, openapi_url=None)
-    limits, readers, started = engine.limits, Readers(engine.limits), int(time.time())
+    limits, started = engine.limits, int(time.time())
 
     async def refused(request: Request, error: HTTPException) -> Response:
         return error_response(error.status_code, str(error.detail), headers=error.headers)
@@ -39,7 +39,7 @@ def build_api(engine: Engine, visitors: Visitors, metrics: Metrics) -> FastAPI:
     async def read(files: Files, visit: Visit, which: str | None) -> Recording:
         if not files:
             raise RequestError(400, "attach a recording, as a file of a form or as file_data in base64", "file")
-        return await readers.read(save_files(visit.files, files, limits), which)
+        return await visit.unless_left(engine.readers.read(save_files(visit.files, files, limits), which))
 
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "ok"})

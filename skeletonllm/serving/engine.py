@@ -19,6 +19,7 @@ from skeletonllm.serving.dancing import Choreography, Danced, NoGeneratorError, 
 from skeletonllm.serving.limits import Limits
 from skeletonllm.serving.plans import Answer, Generation, Passes, Plan, Question, Ranking
 from skeletonllm.serving.queue import Ticket, WorkQueue
+from skeletonllm.serving.readers import Readers
 from skeletonllm.serving.small_model import describe
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Engine:
         description: a sentence or two about the model, for people.
         generator: who dances (``skeletonllm.dance.generator.Generator``), or None.
         limits: as given.
+        readers: read what visitors bring, in processes of their own (``skeletonllm.serving.readers``).
         counts: how much was done, by name, such as ``answers``, ``passes``, ``tokens``, ``pictures``, ``dances``.
 
     Raises:
@@ -74,6 +76,7 @@ class Engine:
         limits: Limits | None = None,
     ):
         self.limits = limits or Limits()
+        self.readers = Readers(self.limits)  # first, as their processes start while the model is loaded
         self.is_small = checkpoint is None
         self.trained = on_device(load_shipped() if checkpoint is None else load_trained(checkpoint))
         self.trained.model.eval()
@@ -165,6 +168,7 @@ class Engine:
 
     def close(self) -> None:
         """Cancel what waits and stop what runs."""
+        self.readers.close()
         self.questions.close()
         self.pictures.close()
 

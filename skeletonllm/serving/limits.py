@@ -32,6 +32,8 @@ class Limits:
         files: of a request.
         motion_seconds: of a recording.
         motion_values: numbers that a recording may have, frames x persons x joints x 3.
+        reading_seconds: in which a file has to be read.
+        reading_bytes: of memory that reading a file may take.
         song_seconds: of music that is danced to.
         work_seconds: of one question, picture or dance, from its turn on.
         waiting: requests that may wait at once, of questions and of pictures each.
@@ -52,6 +54,8 @@ class Limits:
     files: int = 4
     motion_seconds: float = 3600.0
     motion_values: int = 40_000_000
+    reading_seconds: float = 30.0
+    reading_bytes: int = 2**31
     song_seconds: float = 300.0
     work_seconds: float = 300.0
     waiting: int = 64

@@ -1,20 +1,17 @@
 """A visitor's files to a recording, and what was understood of it."""
 
-import asyncio
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from skeletonllm.serving.limits import LimitError, Limits, safe_name
-from skeletonllm.serving.queue import OutOfTime
+from skeletonllm.serving.limits import Limits, safe_name
 from skeletonllm.skeleton.formats import detect_format, is_companion, read_recordings, read_skeleton
 from skeletonllm.skeleton.formats.custom import LAYOUT_SUFFIXES
 from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.summary import summarize
 
-# Files may claim a hundred megabytes of memory each while they are read.
-_AT_ONCE = 2
+# Of a file that holds hundreds of recordings, so many are looked at.
+MOST_OF_A_FILE = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +76,16 @@ def read_recording(paths: list[Path], limits: Limits, which: str | None = None) 
     return Recording(name, sequence, summarize(sequence, name, format.name))
 
 
+def recordings_inside(path: Path) -> list[str | None]:
+    """The names of the first recordings in a file, at most ``MOST_OF_A_FILE``; None for the only one.
+
+    Raises:
+        ValueError: none.
+    """
+    names = [name.partition("#")[2] for name in read_recordings(path)]
+    return [None] if len(names) == 1 else list(names[:MOST_OF_A_FILE])
+
+
 def _named(path: Path, which: str) -> SkeletonSequence:
     """One of the recordings of a file. A name from outside is looked up, and never part of a path."""
     recordings = read_recordings(path)
@@ -99,26 +106,3 @@ def _main_of(paths: list[Path]) -> Path:
         found = ", ".join(path.name for path in begin) or "none"
         raise ValueError(f"{len(paths)} files of which {len(begin)} are recordings ({found}), expected one")
     return begin[0]
-
-
-class Readers:
-    """Reads beside the event loop, a few files at once.
-
-    Args:
-        limits: see ``read_recording``; ``work_seconds`` is how long a visitor waits for it.
-    """
-
-    def __init__(self, limits: Limits):
-        self.limits = limits
-        self._threads = ThreadPoolExecutor(_AT_ONCE, "readers")
-
-    async def read(self, paths: list[Path], which: str | None = None) -> Recording:
-        """``read_recording``. Raises what it raises, OutOfTime, and LimitError where the memory is too small."""
-        loop, seconds = asyncio.get_running_loop(), self.limits.work_seconds
-        reading = loop.run_in_executor(self._threads, read_recording, paths, self.limits, which)
-        try:
-            return await asyncio.wait_for(reading, seconds)
-        except MemoryError:
-            raise LimitError(f"{paths[0].name}: more than fits in memory") from None
-        except TimeoutError:
-            raise OutOfTime(f"{paths[0].name}: took longer than {seconds:g} s to read, which is the limit") from None

@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import zipfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -50,8 +50,12 @@ class Visit:
         return self._leaving.enter_context(ticket)
 
     async def outcome(self, ticket: Ticket[Result]) -> Result:
-        """The result, for as long as the client is there. Raises ClientDisconnect, or what the work raises."""
-        left, done = asyncio.create_task(self._left()), asyncio.create_task(ticket.wait())
+        """The result of a ticket, see ``unless_left``."""
+        return await self.unless_left(ticket.wait())
+
+    async def unless_left(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """What some work results in; cancelled where the client leaves. Raises ClientDisconnect, or what it raises."""
+        left, done = asyncio.create_task(self._left()), asyncio.create_task(work)
         try:
             await asyncio.wait({left, done}, return_when=asyncio.FIRST_COMPLETED)
             if not done.done():

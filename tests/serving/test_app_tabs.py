@@ -31,7 +31,7 @@ from skeletonllm.serving.app.uploads import UploadRoom, fetch_nothing  # noqa: E
 from skeletonllm.serving.limits import Limits, Visitors  # noqa: E402
 from skeletonllm.serving.plans import Answer  # noqa: E402
 from skeletonllm.serving.queue import CancelledWork, WorkQueue  # noqa: E402
-from skeletonllm.serving.reading import Readers  # noqa: E402
+from skeletonllm.serving.readers import Readers  # noqa: E402
 from skeletonllm.skeleton.formats import write_npz  # noqa: E402
 from skeletonllm.skeleton.segment import Segment  # noqa: E402
 from skeletonllm.skeleton.synthesis import synthesize  # noqa: E402
@@ -48,6 +48,15 @@ def visitors(tmp_path):
 @pytest.fixture
 def guest(visitors):
     return Guest(visitors.open())
+
+
+def brought(guest, limits, paths):
+    """What ``receive`` tells of files."""
+    readers = Readers(limits)
+    try:
+        return asyncio.run(receive(guest, readers, [str(path) for path in paths]))
+    finally:
+        readers.close()
 
 
 def test_each_page_has_a_guest_of_its_own_whose_folder_goes_when_the_page_does(visitors):
@@ -148,7 +157,7 @@ def test_uploads_are_read_and_gone_and_each_that_is_none_is_named(guest, tmp_pat
     good, bad = tmp_path / "kick.npz", tmp_path / "bad.bvh"
     write_npz(synthesize("kick", performer=50), good)
     bad.write_text("HIERARCHY\nnothing")
-    names, problems = asyncio.run(receive(guest, Readers(Limits()), [str(good), str(bad)]))
+    names, problems = brought(guest, Limits(), [good, bad])
     assert names == ["kick.npz"]
     assert guest.recordings["kick.npz"].facts["format"] == "npz"
     assert [name for name, _ in problems] == ["bad.bvh"] and "line" in problems[0][1]
@@ -169,8 +178,8 @@ def test_what_is_too_much_or_not_taken_is_refused_and_gone(guest, tmp_path, limi
     for name in names:
         write_npz(synthesize("kick", performer=50), tmp_path / "a.npz")
         (tmp_path / "a.npz").rename(tmp_path / name)
-    brought, problems = asyncio.run(receive(guest, Readers(limits), [str(tmp_path / name) for name in names]))
-    assert brought == [] and told in problems[0][1]
+    kept, problems = brought(guest, limits, [tmp_path / name for name in names])
+    assert kept == [] and told in problems[0][1]
     assert not [path for name in names for path in (tmp_path / name,) if path.exists()]
 
 

@@ -1,20 +1,11 @@
-"""Visitors' files: several that belong together, one of several recordings, and readers that take too long."""
-
-import asyncio
-import threading
+"""Visitors' files: several that belong together, one of several recordings, and what is too much."""
 
 import pytest
 
-from skeletonllm.serving import reading
 from skeletonllm.serving.limits import LimitError, Limits
-from skeletonllm.serving.queue import OutOfTime
-from skeletonllm.serving.reading import Readers, read_recording, save_files
+from skeletonllm.serving.reading import read_recording, save_files
 from skeletonllm.skeleton.formats import write_npz
 from skeletonllm.skeleton.synthesis import synthesize
-
-
-def read(paths, limits, which=None):
-    return asyncio.run(Readers(limits).read(paths, which))
 
 
 @pytest.fixture
@@ -24,7 +15,7 @@ def clap(tmp_path):
 
 
 def test_a_recording_is_told_by_its_name_and_never_by_its_place(clap, tmp_path):
-    recording = read([clap], Limits())
+    recording = read_recording([clap], Limits())
     assert recording.name == recording.sequence.source == recording.facts["file"] == "clap.npz"
     assert recording.facts["format"] == "npz"
     assert not any(str(tmp_path) in note for note in recording.facts["notes"])
@@ -34,13 +25,13 @@ def test_a_skeleton_beside_its_motion_belongs_to_it(shared, tmp_path):
     motion = next((shared / "data" / "hdm05_asf_amc").glob("**/*.amc"))
     skeleton = next(motion.parent.glob("*.asf"))
     paths = save_files(tmp_path, [(path.name, path.read_bytes()) for path in (skeleton, motion)], Limits())
-    assert read(paths, Limits()).name == motion.name
+    assert read_recording(paths, Limits()).name == motion.name
 
 
 def test_two_recordings_at_once_are_refused_by_name(clap, tmp_path):
     (tmp_path / "other.npz").write_bytes(clap.read_bytes())
     with pytest.raises(ValueError, match=r"2 files of which 2 are recordings \(clap.npz, other.npz\), expected one"):
-        read([clap, tmp_path / "other.npz"], Limits())
+        read_recording([clap, tmp_path / "other.npz"], Limits())
 
 
 def test_a_name_that_a_file_does_not_hold_is_looked_up_and_not_opened(clap, tmp_path):
@@ -52,9 +43,9 @@ def test_a_name_that_a_file_does_not_hold_is_looked_up_and_not_opened(clap, tmp_
 
 def test_recordings_beyond_the_limits_are_refused(clap):
     with pytest.raises(LimitError, match="seconds of a recording: found .* expected at most 0.5"):
-        read([clap], Limits(motion_seconds=0.5))
+        read_recording([clap], Limits(motion_seconds=0.5))
     with pytest.raises(LimitError, match="numbers in a recording"):
-        read([clap], Limits(motion_values=100))
+        read_recording([clap], Limits(motion_values=100))
 
 
 def test_files_beyond_the_limits_are_refused_before_they_are_written(tmp_path):
@@ -65,22 +56,3 @@ def test_files_beyond_the_limits_are_refused_before_they_are_written(tmp_path):
         save_files(tmp_path, [(f"{number}.npz", b"") for number in range(5)], Limits())
     with pytest.raises(ValueError, match="two files have this name"):
         save_files(tmp_path, [("x/c.npz", b""), ("y/c.npz", b"")], Limits())
-
-
-def test_nobody_waits_for_a_reader_without_end_and_memory_has_room_for_few(clap, monkeypatch):
-    gate, running = threading.Event(), []
-
-    def endless(paths, limits, which):
-        running.append(paths)
-        gate.wait(60)
-
-    monkeypatch.setattr(reading, "read_recording", endless)
-
-    async def run():
-        readers = Readers(Limits(work_seconds=0.2))
-        return await asyncio.gather(*(readers.read([clap]) for _ in range(6)), return_exceptions=True)
-
-    told = asyncio.run(run())
-    gate.set()
-    assert [type(each) for each in told] == [OutOfTime] * 6 and "clap.npz: took longer than 0.2 s" in str(told[0])
-    assert len(running) == 2

@@ -134,7 +134,7 @@ def build(house: House, tab: gr.Tab) -> None:
 
     async def uploaded(paths: list[str], request: gr.Request):
         guest = house.guests.of(request.session_hash)
-        names, wrong = await receive(guest, house.readers, paths)
+        names, wrong = await receive(guest, house.engine.readers, paths)
         problems = Markup("").join(remark(f"{name}: {reason}") for name, reason in wrong)
         if not names:
             return gr.skip(), gr.skip(), problems

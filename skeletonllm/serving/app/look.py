@@ -82,7 +82,7 @@ def build(house: House) -> None:
 
     async def uploaded(paths: list[str], request: gr.Request):
         guest = house.guests.of(request.session_hash)
-        names, wrong = await receive(guest, house.readers, paths)
+        names, wrong = await receive(guest, house.engine.readers, paths)
         told = warning("Not read", [f"{name}: {reason}" for name, reason in wrong]) if wrong else _NOTHING
         yield gr.update(value=None), told, *choices(guest, names), *look_at(guest, names[:2]), _NOTHING, _NOTHING
         async for status, pictures in draw(house, guest, names[:2]):

@@ -15,7 +15,6 @@ from skeletonllm.serving.app.theme import CSS, slot, theme
 from skeletonllm.serving.app.uploads import UploadRoom, fetch_nothing
 from skeletonllm.serving.engine import Engine
 from skeletonllm.serving.limits import Visitors
-from skeletonllm.serving.reading import Readers
 
 # Events that may run at once; the engine's own queues say who waits.
 _EVENTS = 64
@@ -34,7 +33,7 @@ def mount_app(server: FastAPI, engine: Engine, visitors: Visitors, runs_folder: 
     uploads = visitors.root / "uploads"
     uploads.mkdir(mode=0o700, exist_ok=True)
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-    house = House(engine, Guests(visitors), Readers(engine.limits), runs_folder)
+    house = House(engine, Guests(visitors), runs_folder)
     server.include_router(serve_folders(visitors))
     server.add_middleware(UploadRoom, folder=uploads, most=engine.limits.uploading_bytes)
     return gr.mount_gradio_app(

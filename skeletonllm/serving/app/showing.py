@@ -1,6 +1,5 @@
 """Recordings of a guest on the page: read from uploads, and as moving bodies."""
 
-import asyncio
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,15 +11,14 @@ from skeletonllm.serving.app.pieces import view_frame, warning
 from skeletonllm.serving.app.view import Sound, View, page
 from skeletonllm.serving.errors import told
 from skeletonllm.serving.limits import Limits, safe_name
-from skeletonllm.serving.queue import OutOfTime
-from skeletonllm.serving.reading import Readers, Recording
-from skeletonllm.skeleton.formats import is_companion, read_recordings
+from skeletonllm.serving.queue import OutOfTime, QueueFullError
+from skeletonllm.serving.readers import Readers
+from skeletonllm.serving.reading import Recording
+from skeletonllm.skeleton.formats import is_companion
 from skeletonllm.skeleton.formats.custom import LAYOUT_SUFFIXES
 from skeletonllm.skeleton.summary import summarize
 from skeletonllm.skeleton.synthesis import synthesize
 
-# Of a file that holds hundreds, these many are read.
-MOST_OF_A_FILE = 8
 # Made here, for who has no recording at hand: two actions of the embedded data set, and a performer of each.
 _EXAMPLES = {"kick": 1, "shake hands": 2}
 
@@ -45,9 +43,9 @@ async def receive(guest: Guest, readers: Readers, uploads: Sequence[str]) -> tup
             if is_companion(path) and len(files) > 1:
                 continue  # read along with the recording that it belongs to
             try:
-                for which in await asyncio.to_thread(_inside, path):
+                for which in await readers.inside(path):
                     names.append(guest.bring(await readers.read([path], which)))
-            except (ValueError, OSError, OutOfTime) as error:
+            except (ValueError, OSError, OutOfTime, QueueFullError) as error:
                 problems.append((path.name, _reason(error, folder)))
     except ValueError as error:
         problems.append(("upload", _reason(error, folder)))
@@ -95,12 +93,6 @@ def _moved(uploads: Sequence[str], folder: Path, limits: Limits) -> list[Path]:
             raise ValueError(f"{path.name}: two files have this name")
         files.append(Path(shutil.move(upload, path)))
     return files
-
-
-def _inside(path: Path) -> list[str | None]:
-    """The names of the recordings in a file; None for the only one."""
-    names = [name.partition("#")[2] for name in read_recordings(path)]
-    return [None] if len(names) == 1 else list(names[:MOST_OF_A_FILE])
 
 
 def _reason(error: Exception, folder: Path) -> str:
