@@ -1,10 +1,11 @@
 """What an answer to a question of each task is worth."""
 
+import math
 from collections.abc import Callable
 
 from skeletonllm.evaluation.captions import rouge_l
 from skeletonllm.evaluation.questions import Posed
-from skeletonllm.tasks import captioning, discrimination, localization, questions
+from skeletonllm.tasks import TASKS, Task, captioning, discrimination, localization, questions
 from skeletonllm.tasks.recognition import label_line, normalize_label, parse_answer
 
 # Metric -> value of one answer. ``score``, 0 to 1, is the task's main one; ``understood`` whether the answer had the
@@ -13,7 +14,13 @@ Grade = dict[str, float]
 
 
 def grade(question: Posed, text: str) -> Grade:
-    """What an answer is worth. Raises ValueError for a task that has no metric here."""
+    """What an answer is worth.
+
+    Raises:
+        ValueError: a task that has no metric, or one of another package that gives no score from 0 to 1.
+    """
+    if isinstance(task := TASKS.get(question.task), Task):
+        return _by_its_own(task, question, text)
     if question.task not in GRADERS:
         raise ValueError(f"task {question.task} has no metric; known: {', '.join(GRADERS)}")
     return GRADERS[question.task](question, text)
@@ -22,6 +29,13 @@ def grade(question: Posed, text: str) -> Grade:
 def score(question: Posed, text: str) -> float:
     """The main metric alone."""
     return grade(question, text)["score"]
+
+
+def _by_its_own(task: Task, question: Posed, text: str) -> Grade:
+    found = {name: float(value) for name, value in task.grade(question.answer, text).items()}
+    if not 0 <= found.get("score", math.nan) <= 1:
+        raise ValueError(f"task {question.task} grades {question.id} as {found}, expected a score from 0 to 1")
+    return found
 
 
 def _recognition(question: Posed, text: str) -> Grade:

@@ -1,4 +1,7 @@
-"""Kinds of renderers by name, and renderers from settings and from files."""
+"""Kinds of renderers by name, and renderers from settings and from files.
+
+Installed packages bring further kinds, each a class, as entry points of the group ``skeletonllm.renderers``.
+"""
 
 import json
 from collections.abc import Mapping
@@ -11,14 +14,20 @@ from skeletonllm.rendering.fixed.stick_figure import StickFigure
 from skeletonllm.rendering.fixed.trajectory_map import TrajectoryMap
 from skeletonllm.rendering.renderer import Renderer
 from skeletonllm.rendering.weights import PUBLISHED_FORMAT, RENDERER_FORMAT, load_tensors
+from skeletonllm.skeleton.plugins import Registry
 
 DEFAULT_KIND = "draction"  # of settings that name no kind, as all did before there were others
-RENDERERS: dict[str, type[Renderer]] = {
-    DEFAULT_KIND: DrAction,
-    "stick_figure": StickFigure,
-    "projection": Projection,
-    "trajectory_map": TrajectoryMap,
-}
+RENDERERS: Registry[type[Renderer]] = Registry(
+    "skeletonllm.renderers",
+    "renderer",
+    lambda thing: isinstance(thing, type) and issubclass(thing, Renderer),
+    {
+        DEFAULT_KIND: DrAction,
+        "stick_figure": StickFigure,
+        "projection": Projection,
+        "trajectory_map": TrajectoryMap,
+    },
+)
 
 
 def kind_of(settings: Mapping[str, Any]) -> str:

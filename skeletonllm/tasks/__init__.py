@@ -1,19 +1,22 @@
 """Tasks: each is a question about a clip with its answer, the parser of answers and the metric.
 
 ``TASKS`` has for each name the function that draws a question and its answer, ``(Subject, torch.Generator) ->
-(prompt, answer)``. What it draws depends on the subject and the generator alone.
+(prompt, answer)``. What it draws depends on the subject and the generator alone. Installed packages bring further ones,
+each a ``Task``, as entry points of the group ``skeletonllm.tasks``.
 """
 
 from collections.abc import Callable
 
 import torch
 
+from skeletonllm.skeleton.plugins import Registry
 from skeletonllm.tasks import captioning, discrimination, localization, questions, rationale, recognition
 from skeletonllm.tasks.subject import Subject
+from skeletonllm.tasks.task import Task
 
-__all__ = ["NEED_CAPTIONS", "NEED_FACTS", "NEED_RATIONALES", "NEED_SEGMENTS", "NEED_WHOLE", "TASKS", "Subject"]
+__all__ = ["NEED_CAPTIONS", "NEED_FACTS", "NEED_RATIONALES", "NEED_SEGMENTS", "NEED_WHOLE", "TASKS", "Subject", "Task"]
 
-TASKS: dict[str, Callable[[Subject, torch.Generator], tuple[str, str]]] = {
+_OURS: dict[str, Callable[[Subject, torch.Generator], tuple[str, str]]] = {
     "recognition": recognition.draw,
     "discrimination": discrimination.draw,
     "rationale": rationale.draw,
@@ -21,6 +24,7 @@ TASKS: dict[str, Callable[[Subject, torch.Generator], tuple[str, str]]] = {
     "questions": questions.draw,
     "localization": localization.draw,
 }
+TASKS = Registry("skeletonllm.tasks", "task", lambda thing: isinstance(thing, Task), _OURS)
 
 # What a subject has costs time, so only the tasks that need it are given it.
 NEED_RATIONALES = frozenset({"rationale"})

@@ -1,4 +1,8 @@
-"""The metrics by name: of a clip, and of a set of clips beside real ones."""
+"""The metrics by name: of a clip, and of a set of clips beside real ones.
+
+Installed packages bring further ones of a clip, each a ``Metric``, as entry points of the group
+``skeletonllm.metrics``.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +23,7 @@ from skeletonllm.dance.metrics.penetration import penetration_depth, penetration
 from skeletonllm.dance.metrics.performance import Performance
 from skeletonllm.dance.metrics.skating import foot_skating
 from skeletonllm.dance.metrics.success import success_rate
+from skeletonllm.skeleton.plugins import Registry
 
 LOWER, HIGHER, NEITHER = "lower", "higher", "neither"
 
@@ -32,6 +37,9 @@ class Metric:
         unit: empty for a pure number.
         legacy_unit: of the legacy form.
         better: whether lower or higher is better, or neither.
+
+    Raises:
+        ValueError: ``better`` is none of the three.
     """
 
     measure: Callable[[Performance, bool], float | None]
@@ -39,8 +47,12 @@ class Metric:
     legacy_unit: str
     better: str
 
+    def __post_init__(self):
+        if self.better not in (LOWER, HIGHER, NEITHER):
+            raise ValueError(f"better is {self.better!r}, expected {LOWER}, {HIGHER} or {NEITHER}")
 
-METRICS: dict[str, Metric] = {
+
+_OURS: dict[str, Metric] = {
     "penetration_rate": Metric(penetration_rate, "pairs", "", LOWER),
     "penetration_depth": Metric(penetration_depth, "mm", "", LOWER),
     "mesh_penetration": Metric(mesh_penetration, "pairs", "pairs", LOWER),
@@ -55,6 +67,7 @@ METRICS: dict[str, Metric] = {
     "beat_alignment_dance": Metric(beat_alignment_dance, "", "", HIGHER),
     "success_rate": Metric(success_rate, "%", "%", HIGHER),
 }
+METRICS = Registry("skeletonllm.metrics", "metric", lambda thing: isinstance(thing, Metric), _OURS)
 
 FEATURES: dict[str, Callable[[Performance, bool], np.ndarray]] = {
     "kinetic": kinetic_features,

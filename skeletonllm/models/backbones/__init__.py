@@ -2,6 +2,8 @@
 
 A file says everything about its family: how frames stand in the prompt, how they become the vision tower's input with
 gradients to the renderer, which sizes it takes, where its parts are, and how a tiny one is made.
+
+Installed packages bring further families, each an instance, as entry points of the group ``skeletonllm.backbones``.
 """
 
 from transformers import PretrainedConfig
@@ -11,10 +13,15 @@ from skeletonllm.models.backbones.internvl import InternVL
 from skeletonllm.models.backbones.qwen2_5_vl import Qwen25VL
 from skeletonllm.models.backbones.qwen3_vl import Qwen3VL
 from skeletonllm.models.backbones.smolvlm import SmolVLM
+from skeletonllm.skeleton.plugins import Registry
 
-FAMILIES: dict[str, BackboneFamily] = {
-    family.model_type: family for family in (InternVL(), Qwen25VL(), Qwen3VL(), SmolVLM())
-}
+FAMILIES: Registry[BackboneFamily] = Registry(
+    "skeletonllm.backbones",
+    "backbone",
+    lambda thing: isinstance(thing, BackboneFamily),
+    {family.model_type: family for family in (InternVL(), Qwen25VL(), Qwen3VL(), SmolVLM())},
+    lambda family: family.model_type,
+)
 
 
 def family_named(model_type: str) -> BackboneFamily:
