@@ -12,14 +12,16 @@ import click
 import pytest
 import typer
 
-from skeletonllm.cli import app
+sys.path.append(str(Path(__file__).with_name("documentation")))
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+from fenced_blocks import PAGES, ROOT, blocks_of, commands_of  # noqa: E402
+
+from skeletonllm.cli import app  # noqa: E402
+
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 # What launches the command, or is set for it, goes before its name.
-BEFORE = r"^(?:[A-Z_]+=\S+ |torchrun .*? (?:-m )?)?skeletonllm(?= |$)"
+BEFORE = r"^(?:[A-Z_]+=\S+ |(?:torchrun|deepspeed) .*?(?:-m |--module )?)?skeletonllm(?= |$)"
 
 
 def anchors(text: str) -> set[str]:
@@ -46,11 +48,15 @@ def broken_links(page: Path) -> list[str]:
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """The words of each command line of the package in the bash blocks, without comments, behind its name."""
-    for block in re.findall(r"^```bash\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-        for line in block.replace("\\\n", " ").splitlines():
-            if re.match(BEFORE, line):
-                yield shlex.split(re.sub(BEFORE, "", line), comments=True)
+    """The words of each command line of the package, in blocks and within sentences, without comments, behind its
+    name."""
+    lines = [command.text for block in blocks_of(text, "page") for command in commands_of(block)]
+    # FILE|FOLDER and [--option] say what may be given.
+    spans = re.findall(r"`(skeletonllm [^`]+)`", FENCED.sub("", text))
+    lines += [re.sub(r"[\[\]|\s]+", " ", span) for span in spans]
+    for line in lines:
+        if re.match(BEFORE, line):
+            yield shlex.split(re.sub(BEFORE, "", line), comments=True)
 
 
 def mistake(words: list[str]) -> str | None:
@@ -91,10 +97,11 @@ def test_commands_and_their_options_exist(page):
 def test_commands_are_found_and_judged():
     block = (
         "```bash\nskeletonllm ask a.bvh \\\n  --nowhere 1   # --neither\nX=1 skeletonllm dance sing\nmake demo\n```\n"
+        "By `skeletonllm convert A|B\n[--somehow]` or `skeletonllm`.\n"
     )
     words = list(commands(block))
-    assert words == [["ask", "a.bvh", "--nowhere", "1"], ["dance", "sing"]]
-    assert [mistake(each) for each in words] == ["no option --nowhere", "no command sing"]
+    assert words == [["ask", "a.bvh", "--nowhere", "1"], ["dance", "sing"], ["convert", "A", "B", "--somehow"]]
+    assert [mistake(each) for each in words] == ["no option --nowhere", "no command sing", "no option --somehow"]
     assert mistake(["ask", "a.bvh", "--candidate", "walk"]) is None
     # A page whose commands are not recognised as such would pass unseen.
     assert len(list(commands((ROOT / "README.md").read_text()))) > 30
