@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo demo-dance tiny-model test test-all lint docs clean
+.PHONY: demo demo-dance tiny-model tiny-generator test test-all lint docs clean
 
 # Every test process computes on one thread: two processes of many threads each would fight over the cores.
 test test-all: export OMP_NUM_THREADS := 1
@@ -22,6 +22,12 @@ tiny-model: $(VENV)/.dev
 	$(BIN)/skeletonllm train --recipe tiny --output runs/tiny --resume && \
 	$(BIN)/python -m skeletonllm.models.shipped runs/tiny && \
 	echo "took $$(( ($$(date +%s) - begin) / 60 )) minutes"
+
+# The generator that ships with the package, likewise.
+tiny-generator: export OMP_NUM_THREADS := 1
+tiny-generator: $(VENV)/.dance
+	$(BIN)/skeletonllm dance train --recipe shipped --output runs/tiny_generator --resume
+	$(BIN)/python -m skeletonllm.dance.shipped runs/tiny_generator
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"

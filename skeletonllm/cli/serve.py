@@ -16,6 +16,8 @@ _PACKAGES = {
     "multipart": "python-multipart",
     "prometheus_client": "prometheus_client",
 }
+# What no dance is made without.
+_HEARING = ("librosa", "soundfile")
 
 
 def serve(
@@ -33,7 +35,11 @@ def serve(
         typer.Option(envvar=TOKEN_VARIABLE, show_envvar=True, help="What every request must know, as its key."),
     ] = None,
     dance: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Dance with this generator: a run of `dance train`.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Dance with this generator, as `dance train` leaves it; without, with the small one of the package.",
+        ),
     ] = None,
     runs: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Show the training runs below this folder in the app.")
@@ -56,6 +62,14 @@ def serve(
 
     token = token or None
     check_exposure(host, token)  # before anything is loaded
+    said = []
+    if dance is None and all(map(importlib.util.find_spec, _HEARING)):
+        from skeletonllm.dance.shipped import ABOUT, SHIPPED_FOLDER
+
+        dance = SHIPPED_FOLDER
+        said.append(ABOUT)
+    elif dance is None:
+        said.append("No dances: music is heard by librosa and soundfile; pip install 'skeletonllm[dance]'")
     limits = Limits(
         upload_bytes=upload * 2**20,
         uploading_bytes=max(8 * upload * 2**20, 2**28),
@@ -72,7 +86,7 @@ def serve(
         engine, visitors = Engine(checkpoint, dance, limits), Visitors(limits)
         try:
             server = build_server(engine, visitors, host=host, token=token, mount=mount)
-            print(engine.description, file=sys.stderr)
+            print(engine.description, *said, sep="\n", file=sys.stderr)
             print(f"serving on {address_of(listening)}", flush=True)
             server.run(sockets=[listening])
         except KeyboardInterrupt:

@@ -148,7 +148,7 @@ class Engine:
             QueueFullError: too many are waiting.
         """
         if self.generator is None:
-            raise NoGeneratorError("no model to dance with: start the server with --dance FOLDER")
+            raise NoGeneratorError("nobody dances here: music is not read; pip install 'skeletonllm[dance]'")
         choreography.check(self.limits)
         return self.pictures.submit(partial(self._dance, choreography))
 

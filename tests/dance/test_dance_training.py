@@ -73,9 +73,10 @@ def clips_of(pieces, batch_size=2, seed=0):
 
 
 def test_every_shipped_recipe_is_read():
-    assert set(shipped_dance_recipes()) == {"tiny", "edge"}
-    for name, changes in (("tiny", []), ("edge", ["data.root=dances"])):
-        assert load_dance_recipe(name, changes).model.preset == name
+    presets = {"tiny": "tiny", "shipped": "tiny", "edge": "edge"}
+    assert set(shipped_dance_recipes()) == set(presets)
+    for name, preset in presets.items():
+        assert load_dance_recipe(name, ["data.root=dances"] if name == "edge" else []).model.preset == preset
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,10 @@ def generate(
     ],
     model: Annotated[
         Path | None,
-        typer.Option(help="A trained generator, the folder of the run that made it, or a checkpoint of EDGE."),
+        typer.Option(
+            help="A trained generator, the folder of the run that made it, or a checkpoint of EDGE; without, the small "
+            "generator that comes with the package."
+        ),
     ] = None,
     features: Annotated[
         Path | None, typer.Option(help="Jukebox's features of the song, for models that hear those: .npy or .npz.")
@@ -135,21 +138,22 @@ def check_outputs(paths: list[Path]) -> None:
 
 
 def load_generator(model: Path | None, device: str | None) -> "Generator":
-    """The generator of a folder or of a checkpoint of EDGE, on a device.
+    """The generator of a folder or of a checkpoint of EDGE, or that of the package, on a device.
 
     Raises:
-        ValueError: none is named, it is damaged, or there is no such device.
+        ValueError: it is damaged, or there is no such device.
         OSError: there is none.
     """
     import torch
 
     from skeletonllm.dance.generator import Generator
+    from skeletonllm.dance.shipped import ABOUT, load_shipped
 
     if model is None:
-        raise ValueError(
-            "no model to dance with: name one with --model; `make demo-dance` or `skeletonllm dance train` makes one"
-        )
-    generator = Generator.from_edge_checkpoint(model) if model.is_file() else Generator.load(model)
+        print(ABOUT, file=sys.stderr)
+        generator = load_shipped()
+    else:
+        generator = Generator.from_edge_checkpoint(model) if model.is_file() else Generator.load(model)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         return generator.to(device)
