@@ -75,9 +75,12 @@ class Access:
             return error_response(403, "pages of another origin may not ask this server")
         if self.token is None or path in OPEN_PATHS or self._knows_token(headers.get("authorization", "")):
             return None
-        challenge = {"WWW-Authenticate": 'Bearer, Basic realm="skeletonllm", charset="UTF-8"'}
         message = "a wrong token, or none; send it as Authorization: Bearer TOKEN"
-        return error_response(401, message, code="invalid_api_key", headers=challenge)
+        refusal = error_response(401, message, code="invalid_api_key")
+        # A header for each: Chromium takes the first word of one for all that is offered in it.
+        for challenge in ('Basic realm="skeletonllm", charset="UTF-8"', "Bearer"):
+            refusal.headers.append("WWW-Authenticate", challenge)
+        return refusal
 
     def _knows_token(self, authorization: str) -> bool:
         """Compares in a time that does not tell how much of a guess is right."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from skeletonllm.serving.simulating import NO_SIMULATOR, Attempt, attempt, can_simulate
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -35,6 +37,7 @@ class Choreography:
         guidance: how far the music's influence is exaggerated; 1: not.
         post_process: write the dance with its feet put on the floor, and not as the model made it.
         size: side of pictures, pixels.
+        simulate: let a simulated body try the dance as the model made it.
     """
 
     song: Path | int
@@ -45,6 +48,7 @@ class Choreography:
     guidance: float = 2.0
     post_process: bool = True
     size: int = 360
+    simulate: bool = False
 
     def check(self, limits: "Limits") -> None:
         """Raises ValueError for what is more than is taken, or cannot be."""
@@ -82,8 +86,10 @@ class Danced:
         samples, rate: the music, mono, (N,) float32.
         beats: (B,) seconds of the beats that were heard.
         files: what was written, in the order of ``Choreography.targets``; a video may have become a GIF.
-        metrics: by name the numbers of ``raw`` and ``post_processed``; None where one cannot be measured.
+        metrics: by name the numbers of ``raw`` and ``post_processed``, and of what the simulated body did where one
+            tried; None where one cannot be measured.
         notes: what is odd about music and files, a sentence each.
+        attempt: what a simulated body did with ``raw``; None where none tried.
     """
 
     raw: "Motion"
@@ -92,8 +98,9 @@ class Danced:
     rate: int
     beats: "np.ndarray"
     files: tuple[Path, ...]
-    metrics: dict[str, tuple[float | None, float | None]]
+    metrics: dict[str, tuple[float | None, ...]]
     notes: tuple[str, ...]
+    attempt: Attempt | None = None
 
 
 def perform(generator: "Generator", wanted: Choreography, ticket: "Ticket", limit: float) -> Danced:
@@ -111,7 +118,7 @@ def perform(generator: "Generator", wanted: Choreography, ticket: "Ticket", limi
     from skeletonllm.dance.metrics import FORMS, METRICS, Performance
     from skeletonllm.dance.music import MusicWarning, music_features
 
-    def progress(doing: str, share: float) -> None:
+    def progress(doing: str, share: float | None) -> None:
         ticket.check()
         ticket.tell(doing=doing, share=share)
 
@@ -128,11 +135,18 @@ def perform(generator: "Generator", wanted: Choreography, ticket: "Ticket", limi
     )  # fmt: skip
     body = generator.body
     forms = {name: prepare(raw, body) for name, prepare in FORMS.items()}
+    notes, tried = list(heard.notes), None
+    if wanted.simulate and can_simulate():
+        progress("simulating", None)  # in one call, a second or two for a minute of dance
+        tried = attempt(raw, body)
+    elif wanted.simulate:
+        notes.append(NO_SIMULATOR)
     progress("measuring", 0.0)
-    seen = [Performance(motion, body, heard.beat_times) for motion in forms.values()]
+    danced = [*forms.values(), *([tried.motion] if tried and tried.motion else [])]
+    seen = [Performance(motion, body, heard.beat_times) for motion in danced]
     metrics = {name: tuple(METRICS[name].measure(each, False) for each in seen) for name in TOLD}
     shown = forms["post_processed" if wanted.post_process else "raw"]
-    files, notes = [], list(heard.notes)
+    files = []
     for target in wanted.targets:
         drawn = [0]
 
@@ -144,7 +158,8 @@ def perform(generator: "Generator", wanted: Choreography, ticket: "Ticket", limi
         written = write_dance(target, shown, body, music=(samples, rate), size=wanted.size, progress=drew)
         files.append(written.path)
         notes += written.notes
-    return Danced(raw, forms["post_processed"], samples, rate, heard.beat_times, tuple(files), metrics, tuple(notes))
+    post_processed = forms["post_processed"]
+    return Danced(raw, post_processed, samples, rate, heard.beat_times, tuple(files), metrics, tuple(notes), tried)
 
 
 def play(song: Path | int, seconds: float | None, limit: float) -> tuple["np.ndarray", int]:

@@ -1,8 +1,11 @@
-"""The small model of the package on a server, and recordings to ask it about."""
+"""The small model of the package on a server, recordings to ask it about, and a browser."""
 
+import importlib.util
+import shutil
 from collections.abc import Iterator
 
 import pytest
+from browsing import needed
 from running_server import Running, serving
 
 from skeletonllm.serving.limits import Limits
@@ -42,3 +45,19 @@ def recordings(tmp_path_factory) -> dict[str, bytes]:
         write_npz(synthesize(label, topology="coco_17", performer=50), path)
         files[label] = path.read_bytes()
     return files
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A real browser, without a screen."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    needed(program, "chromium")
+    needed(importlib.util.find_spec("playwright"), "playwright")
+    needed(importlib.util.find_spec("gradio"), "gradio")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Containers have no kernel features for Chromium's sandbox; the pages are our own.
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()

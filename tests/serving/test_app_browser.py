@@ -1,7 +1,6 @@
 """The app in a real browser: files go in, bodies move, answers stream, a dance comes out, and nothing leaves."""
 
 import importlib.util
-import os
 import shutil
 from functools import partial
 from urllib.parse import urlsplit
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import torch
+from browsing import PATIENCE, canvas, go_to, kinect, needed, view_in
 from running_server import serving, until
 
 from skeletonllm.dance.body import default_body
@@ -21,28 +21,7 @@ from skeletonllm.dance.synthesis import make_dance, make_song
 from skeletonllm.skeleton.formats import write_coco, write_skeleton
 from skeletonllm.skeleton.synthesis import synthesize
 
-# Machines that test are busy, and the first question compiles and loads much.
-PATIENCE = 300_000
 HOSTILE = "<img src=x onerror=document.title='pwned'>.bvh"
-
-
-def needed(is_there: object, name: str) -> None:
-    """Skip where something is missing, but not in CI."""
-    if not is_there and os.environ.get("CI") == "true":
-        pytest.fail(f"{name} is missing, and CI needs it")
-    if not is_there:
-        pytest.skip(f"needs {name}")
-
-
-def kinect(sequence) -> str:
-    """A recording as the text of Kinect's .skeleton files."""
-    lines = [str(sequence.num_frames)]
-    for persons in sequence.joints.tolist():
-        lines.append(str(len(persons)))
-        for number, joints in enumerate(persons):
-            lines += [f"7205759403792{number} 0 1 1 1 1 0 0.1 -0.2 2", str(len(joints))]
-            lines += [f"{x:.6f} {y:.6f} {z:.6f} 250 200 900 500 0.1 0.2 0.3 0.9 2" for x, y, z in joints]
-    return "\n".join(lines) + "\n"
 
 
 @pytest.fixture(scope="module")
@@ -89,22 +68,6 @@ def running(browser, generator, runs, tmp_path_factory):
     engine.close()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """A real browser, without a screen."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    needed(program, "chromium")
-    needed(importlib.util.find_spec("playwright"), "playwright")
-    needed(importlib.util.find_spec("gradio"), "gradio")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        # Containers have no kernel features for Chromium's sandbox; the pages are our own.
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser, running):
     """A visitor's page, of which is known what it asked for and what went wrong in it."""
@@ -117,20 +80,6 @@ def page(browser, running):
     page.locator("#look-files input[type=file]").wait_for(state="attached")
     yield page
     page.close()
-
-
-def view_in(page, where):
-    return page.frame_locator(f"#{where} iframe")
-
-
-def canvas(page, where, number=0):
-    found = view_in(page, where).locator("canvas").nth(number)
-    found.wait_for()
-    return found
-
-
-def go_to(page, tab):
-    page.get_by_role("tab", name=tab).click()
 
 
 def test_three_formats_are_understood_and_seen_moving_and_can_be_turned(page, files):
@@ -224,7 +173,8 @@ def test_times_in_a_long_recording_can_be_clicked(page, tmp_path):
     until(lambda: abs(float(clock.inner_text().split(" /")[0]) - begin) < 0.06)
 
 
-def test_a_dance_is_seen_with_its_music_measured_and_taken_home(page, tmp_path):
+def test_a_dance_is_seen_with_its_music_and_a_simulated_body_measured_and_taken_home(page, tmp_path):
+    needed(importlib.util.find_spec("mujoco"), "mujoco")
     go_to(page, "Dance")
     page.fill("#dance-seconds input[type=number]", "4")
     page.keyboard.press("Tab")
@@ -242,7 +192,14 @@ def test_a_dance_is_seen_with_its_music_measured_and_taken_home(page, tmp_path):
     Performance(motion, default_body())
     assert page.locator("#dance-files a").all_inner_texts() == ["BVH", "GLB", "NPZ"]
     assert page.locator("#dance-metrics tr").count() == 6
-    canvas(page, "dance-view", 1)
+    heads = page.locator("#dance-metrics tr").first.locator("th").all_inner_texts()
+    assert heads == ["", "as made", "feet on the floor", "simulated body"]
+    assert page.locator("#dance-metrics .card dt", has_text="got through it").count() == 1
+    canvas(page, "dance-view", 2)
+    between = view_in(page, "dance-view").locator("canvas").nth(1)
+    assert not between.is_visible()
+    view_in(page, "dance-view").get_by_role("button", name="feet on the floor").click()
+    between.wait_for()
     play = view_in(page, "dance-view").get_by_role("button", name="play")
     play.click()
     clock = view_in(page, "dance-view").locator("output")

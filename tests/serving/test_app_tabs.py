@@ -65,7 +65,7 @@ def test_each_page_has_a_guest_of_its_own_whose_folder_goes_when_the_page_does(v
     assert guests.of("one") is one and one.folder != other.folder
     bring_examples(one)
     assert not other.recordings
-    one.write("view.html", "something")
+    one.write_page("view.html", "something")
     guests.leave("one")
     assert not one.folder.exists() and other.folder.exists()
     assert not guests.of("one").recordings, "who comes back finds what another session left"

@@ -1,4 +1,4 @@
-"""The tab Dance: a song to a dance, seen with its music, measured before and after post-processing, and taken home."""
+"""The tab Dance: a song to a dance, seen with its music, tried by a simulated body, measured, and taken home."""
 
 import io
 import wave
@@ -12,7 +12,7 @@ from markupsafe import Markup
 from skeletonllm.dance.synthesis import embedded_song
 from skeletonllm.serving.app.guests import Guest
 from skeletonllm.serving.app.house import House
-from skeletonllm.serving.app.pieces import doing, downloads, metrics_table, remark
+from skeletonllm.serving.app.pieces import attempt_card, doing, downloads, metrics_table, remark
 from skeletonllm.serving.app.showing import refusal, show
 from skeletonllm.serving.app.theme import slot
 from skeletonllm.serving.app.view import Sound, view_of_dance
@@ -54,17 +54,19 @@ def sound_of(samples: np.ndarray, rate: int) -> Sound:
 
 
 def shown(guest: Guest, danced: Danced, house: House) -> tuple[Markup, Markup, Markup]:
-    """A dance beside itself, with its music; its metrics; and its files."""
+    """A dance beside what became of it, with its music; its metrics; and its files."""
     body = house.engine.generator.body
-    pair = [
-        view_of_dance(danced.raw, body, "as the model made it"),
-        view_of_dance(danced.post_processed, body, "with feet put on the floor"),
-    ]
-    view = show(guest, pair, sound=sound_of(danced.samples, danced.rate), height=480)
-    table = metrics_table(danced.metrics, ("as made", "post-processed"))
+    forms = {"as made": danced.raw, "feet on the floor": danced.post_processed}
+    if danced.attempt is not None and danced.attempt.motion is not None:
+        forms["simulated body"] = danced.attempt.motion
+    views = [view_of_dance(motion, body, title) for title, motion in forms.items()]
+    # The first and the last; what is in between can be chosen.
+    view = show(guest, views, sound=sound_of(danced.samples, danced.rate), height=500, shown=(0, len(views) - 1))
+    told = [metrics_table(danced.metrics, tuple(forms)), *([attempt_card(danced.attempt)] if danced.attempt else [])]
+    measured = Markup('<div class="measured">{}</div>').format(Markup("").join(told))
     notes = Markup("").join(remark(note) for note in danced.notes)
     files = {path.suffix[1:].upper(): guest.address(path) for path in danced.files}
-    return view, table + notes, downloads(files)
+    return view, measured + notes, downloads(files)
 
 
 def choreography(
@@ -76,6 +78,7 @@ def choreography(
         song,
         tuple(guest.new_file(f"dance{suffix}") for suffix in suffixes),
         seconds=float(seconds), steps=int(steps), guidance=float(guidance), seed=int(seed),
+        simulate=True,
     )  # fmt: skip
 
 
@@ -92,13 +95,13 @@ def build(house: House) -> None:
                 label="A song of yours: WAV, FLAC, OGG or MP3", sources=["upload"], type="filepath", editable=False,
                 buttons=[], visible=False, elem_id="dance-own",
             )  # fmt: skip
+            films = gr.CheckboxGroup(list(_FILMS), label="Films, too (slower)", elem_id="dance-films")
         with gr.Column(scale=2, min_width=260):
             seconds = gr.Slider(3, min(60, limits.song_seconds), 10, step=1, label="Seconds", elem_id="dance-seconds")
             seed = gr.Number(0, label="Number of the dance", precision=0, minimum=0, elem_id="dance-seed")
             with gr.Accordion("More", open=False):
                 steps = gr.Slider(2, min(100, limits.steps), min(50, limits.steps), step=1, label="Steps of sampling")
                 guidance = gr.Slider(0, 5, 2, step=0.1, label="How far the music's influence is exaggerated")
-            films = gr.CheckboxGroup(list(_FILMS), label="Films, too (slower)", elem_id="dance-films")
             go = gr.Button("Dance", variant="primary", elem_id="dance-go")
     status = slot("dance-status")
     view = slot("dance-view")
@@ -117,7 +120,8 @@ def build(house: House) -> None:
             )
             with guest.waiting(house.engine.dance(wanted)) as ticket:
                 async for update in ticket.watch():
-                    yield doing(update), gr.skip(), gr.skip(), gr.skip()
+                    if update.doing or update.place is not None:
+                        yield doing(update), gr.skip(), gr.skip(), gr.skip()
             view, metrics, files = shown(guest, ticket.result(), house)
         except (ValueError, RuntimeError) as error:
             yield refusal(error, guest), gr.skip(), gr.skip(), gr.skip()

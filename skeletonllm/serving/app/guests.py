@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from skeletonllm.serving.app.theme import in_scheme
 from skeletonllm.serving.limits import Visitors
 from skeletonllm.serving.queue import Ticket
 from skeletonllm.serving.reading import Recording
@@ -28,12 +29,14 @@ class Guest:
         recordings: what they brought, by name, in order.
         chat: what was asked and answered, as ``gr.Chatbot`` takes it.
         asked: the last question with its answer, an ``ask.Asked``; None before the first.
+        scheme: ``light`` or ``dark`` where the page was asked for so; None: as their system has it.
     """
 
     folder: Path
     recordings: dict[str, Recording] = field(default_factory=dict)
     chat: list[dict] = field(default_factory=list)
     asked: Any = None
+    scheme: str | None = None
     _tickets: set[Ticket] = field(default_factory=set)
     _made: int = 0
     _gone: bool = False
@@ -64,10 +67,11 @@ class Guest:
         """Where the browser finds a file of this guest, relative to the app."""
         return f"{VISITS}/{self.folder.name}/{path.name}"
 
-    def write(self, name: str, text: str) -> Path:
-        """A new file with a text in it."""
+    def write_page(self, name: str, html: str) -> Path:
+        """A new file with a page in it, light or dark as the app around it."""
         path = self.new_file(name)
-        path.write_text(text, encoding="utf-8", errors="replace")  # names of files need not be UTF-8
+        # Names of files need not be UTF-8.
+        path.write_text(in_scheme(html, self.scheme), encoding="utf-8", errors="replace")
         return path
 
     @contextmanager

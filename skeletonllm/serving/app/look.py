@@ -45,7 +45,8 @@ async def draw(
             work = house.engine.render(guest.recordings[name].sequence, target, size=size, name=name)
             with guest.waiting(work) as ticket:
                 async for update in ticket.watch():
-                    yield doing(update), Markup("").join(pictures)
+                    if update.doing or update.place is not None:
+                        yield doing(update), Markup("").join(pictures)
             pictures.append(picture(guest.address(ticket.result()), f"frames of {name} as the model sees them"))
         except (ValueError, RuntimeError) as error:
             pictures.append(refusal(error, guest))

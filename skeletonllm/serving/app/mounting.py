@@ -55,9 +55,13 @@ def blocks(house: House) -> gr.Blocks:
         with gr.Tab("Runs", elem_id="tab-runs") as running:
             runs.build(house, running)
 
+        def enter(request: gr.Request) -> None:
+            house.guests.of(request.session_hash).scheme = request.query_params.get("__theme")
+
         def leave(request: gr.Request) -> None:
             house.guests.leave(request.session_hash)
 
+        page.load(enter, show_progress="hidden", api_visibility="private")
         page.unload(leave)
     fetch_nothing(page)
     page.queue(default_concurrency_limit=_EVENTS, max_size=house.engine.limits.waiting * 4, api_open=False)

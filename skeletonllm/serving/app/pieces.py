@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup, escape
 
 from skeletonllm.serving.queue import Update
+from skeletonllm.serving.simulating import Attempt
 
 # Metrics that are shown of a dance: what they are called, with how many decimals, and whether less is better.
 _METRICS = {
@@ -64,22 +65,45 @@ def bars(shares: Mapping[str, float]) -> Markup:
     return Markup('<div class="bars">{}</div>').format(Markup("").join(rows))
 
 
-def metrics_table(metrics: Mapping[str, tuple[float | None, float | None]], columns: tuple[str, str]) -> Markup:
-    """Numbers of a dance before and after something, the better ones marked."""
-    head = Markup("<tr><th></th><th>{}</th><th>{}</th></tr>").format(*columns)
+def metrics_table(metrics: Mapping[str, Sequence[float | None]], columns: Sequence[str]) -> Markup:
+    """Numbers of a dance as it was made and after something, those marked that are better than at first."""
+    heads = Markup("").join(Markup("<th>{}</th>").format(column) for column in columns)
     rows = []
-    for name, (before, after) in metrics.items():
+    for name, values in metrics.items():
         called, decimals, less = _METRICS[name]
-        cells = ["–" if value is None else f"{value:.{decimals}f}" for value in (before, after)]
-        better = less is not None and None not in (before, after) and (after < before if less else after > before)
-        kind = Markup(' class="better"') if better and cells[0] != cells[1] else ""
-        rows.append(Markup("<tr><th>{}</th><td>{}</td><td{}>{}</td></tr>").format(called, cells[0], kind, cells[1]))
-    return Markup('<table class="metrics">{}{}</table>').format(head, Markup("").join(rows))
+        first, cells = values[0], []
+        for value in values:
+            better = less is not None and None not in (first, value) and (value < first if less else value > first)
+            # What reads alike is not better.
+            better = better and f"{value:.{decimals}f}" != f"{first:.{decimals}f}"
+            text = "–" if value is None else f"{value:.{decimals}f}"
+            cells.append(Markup("<td{}>{}</td>").format(Markup(' class="better"') if better else "", text))
+        rows.append(Markup("<tr><th>{}</th>{}</tr>").format(called, Markup("").join(cells)))
+    return Markup('<table class="metrics"><tr><th></th>{}</tr>{}</table>').format(heads, Markup("").join(rows))
+
+
+def attempt_card(attempt: Attempt) -> Markup:
+    """What became of a simulated body that tried a dance."""
+    if attempt.motion is None:
+        return warning("No body could be simulated", [attempt.problem])
+    whole = f"of {attempt.seconds:.1f} s"
+    fell = "" if attempt.fall_time is None else f"no, it fell after {attempt.fall_time:.1f} s {whole}"
+    rows = {
+        "got through it": fell or attempt.problem or f"yes, all {whole}",
+        "survived": f"{attempt.survival:.0%}",
+        "joints away from the dance": f"{100 * attempt.tracking_error:.1f} cm",
+        "reward": f"{attempt.reward:.3f} of 1",
+        "plausibility": f"{attempt.plausibility:.3f} of 1",
+        "help": f"{attempt.help:.0%} of its weight, at most {attempt.most_help:.0%} along each axis",
+    }
+    listed = Markup("").join(Markup("<dt>{}</dt><dd>{}</dd>").format(key, value) for key, value in rows.items())
+    return Markup('<article class="card"><h4>The simulated body</h4><dl>{}</dl></article>').format(listed)
 
 
 def picture(address: str, text: str) -> Markup:
-    """A picture of a guest."""
-    return Markup('<img class="sheet" src="{}" alt="{}">').format(address, text)
+    """A picture of a guest; contact sheets are scrolled where there is little room."""
+    kind = "sheets" if address.endswith(".png") else "films"
+    return Markup('<div class="{}"><img class="sheet" src="{}" alt="{}"></div>').format(kind, address, text)
 
 
 def view_frame(address: str, title: str, height: int = 460) -> Markup:

@@ -35,7 +35,7 @@ def compared(guest: Guest, folders: Sequence[Path]) -> Markup:
         ValueError, OSError: there is nothing to report of a folder any more.
     """
     text = report(find(folders), "Runs compared")
-    return view_frame(guest.address(guest.write("report.html", text)), "runs compared", _HEIGHT)
+    return view_frame(guest.address(guest.write_page("report.html", text)), "runs compared", _HEIGHT)
 
 
 def _folders(found: Found) -> set[Path]:

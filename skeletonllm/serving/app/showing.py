@@ -66,10 +66,18 @@ def bring_examples(guest: Guest) -> list[str]:
     return names
 
 
-def show(guest: Guest, views: Sequence[View], *, sound: Sound | None = None, height: int = 460) -> Markup:
-    """Views side by side, as an element of the app."""
+def show(
+    guest: Guest,
+    views: Sequence[View],
+    *,
+    sound: Sound | None = None,
+    height: int = 460,
+    shown: Sequence[int] | None = None,
+) -> Markup:
+    """Views side by side, as an element of the app; of more than two a visitor chooses, see ``view.page``."""
     title = ", ".join(view.title for view in views)
-    return view_frame(guest.address(guest.write("view.html", page(views, sound=sound))), title, height)
+    text = page(views, sound=sound, shown=shown)
+    return view_frame(guest.address(guest.write_page("view.html", text)), title, height)
 
 
 def refusal(error: Exception, guest: Guest) -> Markup:

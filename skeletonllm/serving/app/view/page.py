@@ -26,7 +26,9 @@ class Sound:
     kind: str = "audio/wav"
 
 
-def page(views: Sequence[View], *, sound: Sound | None = None, playing: bool = True) -> str:
+def page(
+    views: Sequence[View], *, sound: Sound | None = None, playing: bool = True, shown: Sequence[int] | None = None
+) -> str:
     """An HTML page with views side by side, which share a clock and a camera that can be turned by hand.
 
     Args:
@@ -34,31 +36,34 @@ def page(views: Sequence[View], *, sound: Sound | None = None, playing: bool = T
         sound: is heard along with them; browsers wait for a click before they play any.
         playing: whether it moves at once, where nothing is to be heard and the visitor's system does not ask for
             less motion.
+        shown: numbers of the views that are seen at first, all by default. Of more than two each can be put in and out.
 
     Raises:
-        ValueError: no views.
+        ValueError: no views, or none that is seen.
     """
-    if not views:
+    seen = set(range(len(views))) & set(range(len(views)) if shown is None else shown)
+    if not seen:
         raise ValueError("no views to show")
     script, style = _asset("viewer.js"), _asset("viewer.css")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     )
-    shown = {
+    told = {
         "playing": playing,
         "sound": None if sound is None else f"data:{sound.kind};base64,{_base64(sound.data)}",
-        "views": [_sent(view) for view in views],
+        "views": [_sent(view) | {"seen": number in seen} for number, view in enumerate(views)],
     }
     # No text of a file may end the element that it stands in.
-    data = json.dumps(shown, separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(told, separators=(",", ":")).replace("<", "\\u003c")
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(', '.join(view.title for view in views))}</title><style>{style}</style></head>",
         f'<body><script type="application/json" id="show">{data}</script>',
-        f'<div id="stage"></div><div id="controls"></div><div id="marks"></div><script>{script}</script></body></html>',
+        '<div id="stage"></div><div id="choices"></div><div id="controls"></div><div id="marks"></div>',
+        f"<script>{script}</script></body></html>",
     ]
     return "\n".join(parts)
 

@@ -57,6 +57,8 @@ const camera = { ...start };
 const state = { time: 0, playing: false, speed: 1, trails: true, stale: true };
 const sound = show.sound && element("audio", { src: show.sound, preload: "auto" });
 const dark = matchMedia("(prefers-color-scheme: dark)");
+// Colours by day and by night are those of the style sheet, which alone knows which it is.
+const ink = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 // What is seen from the camera: a function from a place to its pixel, how near it is, and how large a metre is there.
 function lens(body, frame, width, height) {
@@ -112,7 +114,7 @@ function capsule(context, one, other, r1, r2, color) {
   context.fill();
 }
 
-function drawFloor(context, body, frame, see, ink) {
+function drawFloor(context, body, frame, see, color) {
   const target = body.target[frame], floor = body.floor;
   const reach = Math.max(REACH, 2 * body.radius), count = Math.ceil(reach / GRID);
   const [x0, z0] = [Math.round(target[0] / GRID) * GRID, Math.round(target[2] / GRID) * GRID];
@@ -125,7 +127,7 @@ function drawFloor(context, body, frame, see, ink) {
         if (one.depth < NEAR || other.depth < NEAR) continue;
         const far = Math.hypot(line, part + 0.5) / count;
         if (far >= 1) continue;
-        context.strokeStyle = `rgba(${ink},${(0.34 * (1 - far)).toFixed(2)})`;
+        context.strokeStyle = `rgba(${color},${(0.34 * (1 - far)).toFixed(2)})`;
         context.beginPath();
         context.moveTo(one.x, one.y);
         context.lineTo(other.x, other.y);
@@ -150,7 +152,7 @@ function drawShadow(context, body, frame, see) {
   if (!count) return;
   context.lineWidth = width / count;
   context.lineCap = context.lineJoin = "round";
-  context.strokeStyle = `rgba(0,0,0,${dark.matches ? 0.42 : 0.16})`;
+  context.strokeStyle = `rgba(0,0,0,${ink("--shadow")})`;
   context.stroke();
 }
 
@@ -207,7 +209,7 @@ function draw(body, canvas) {
   context.clearRect(0, 0, width, height);
   const frame = clamp(Math.floor(state.time * body.fps + 1e-6), 0, body.frames - 1);
   const see = lens(body, frame, width, height);
-  drawFloor(context, body, frame, see, dark.matches ? "190,198,210" : "70,78,92");
+  drawFloor(context, body, frame, see, ink("--grid"));
   drawShadow(context, body, frame, see);
   if (state.trails) drawTrails(context, body, frame, see);
   drawBody(context, body, frame, see);
@@ -223,6 +225,20 @@ const canvases = bodies.map(body => {
   element("figcaption", { textContent: body.title }, figure);
   return canvas;
 });
+const choices = document.querySelector("#choices");
+function setSeen(number, seen) {
+  const others = bodies.some((body, other) => other !== number && body.seen);
+  bodies[number].seen = seen || !others; // somebody is always there
+  canvases[number].parentElement.hidden = !bodies[number].seen;
+  choices.children[number]?.setAttribute("aria-pressed", bodies[number].seen);
+  state.stale = true;
+}
+if (bodies.length > 2)
+  bodies.forEach((body, number) => {
+    const button = element("button", { type: "button", textContent: body.title }, choices);
+    button.addEventListener("click", () => setSeen(number, !body.seen));
+  });
+bodies.forEach((body, number) => setSeen(number, body.seen));
 const controls = document.querySelector("#controls");
 const play = element("button", { type: "button" }, controls);
 const wrapped = element("div", { className: "time" }, controls);
