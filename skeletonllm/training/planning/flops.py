@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from skeletonllm.training.planning.shape import Shape, Transformer
 
-# Pixels that one Gaussian is evaluated at, counted on a clip of one person at 448 x 448 (kernels/README.md: 2.4 million
+# Pixels that one Gaussian is evaluated at, counted on a clip of one person at 448 x 448 (docs/kernels.md: 2.4 million
 # for 12 frames of 265 Gaussians), and operations per pixel of blending, as in the paper.
 PIXELS_PER_GAUSSIAN, PIXELS_MEASURED_AT = 755, 448
 OPERATIONS_PER_PIXEL = 52
