@@ -14,7 +14,9 @@ PAGES = [
 ]
 SHELL = ("bash", "sh", "console")
 # By which a line of a block without a language is known to be a command. "skeletonllm: ..." is what the program says.
-PROGRAM = re.compile(r"(?:[A-Z_]+=\S+ )*(?:skeletonllm|python|make|pip|sh|torchrun|deepspeed|sbatch|curl)(?: |$)")
+PROGRAM = re.compile(
+    r"(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?(?:skeletonllm|python3?|make|pip|sh|torchrun|deepspeed|sbatch|curl)(?: |$)"
+)
 
 
 @dataclass(frozen=True)
