@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from skeletonllm.rendering.video import replacing, to_bytes
 
 GAP = 4
+TITLE = 22  # pixels of the line of titles
 BACKGROUND = (48, 48, 48)
 INK = (235, 235, 235)
 # Bodies are smooth shades of few hues: more colours make larger files, and no difference to the eye.
@@ -27,7 +28,7 @@ def pictures(frames: torch.Tensor) -> list[Image.Image]:
     return [Image.fromarray(one) for one in to_bytes(frames)]
 
 
-def font(size: int = 13) -> ImageFont.FreeTypeFont:
+def font(size: int = 15) -> ImageFont.FreeTypeFont:
     """The one that comes with Pillow, so that no machine has another."""
     return ImageFont.load_default(size)
 
@@ -44,7 +45,7 @@ def grid(
         margin: pixels.
     """
     width, height = rows[0][0].size
-    top = 20 if titles else 0
+    top = TITLE if titles else 0
     across, down = max(map(len, rows)), len(rows)
     size = (margin + across * (width + GAP) - GAP, top + down * (height + GAP) - GAP)
     sheet = Image.new("RGB", size, BACKGROUND)

@@ -52,7 +52,7 @@ def memory() -> Image.Image:
         rows += [drawn] * (modulator == "gru") + [BRIGHTER * (drawn - without).abs()]
     names = ["gru", f"gru,\nkept of\nmotion,\nx {BRIGHTER}", f"mlp,\nkept of\nmotion,\nx {BRIGHTER}"]
     titles = ["moving", "still", "a frame later", "two frames later"]
-    return canvas.grid([canvas.pictures(row) for row in rows], names=names, titles=titles, margin=64)
+    return canvas.grid([canvas.pictures(row) for row in rows], names=names, titles=titles, margin=72)
 
 
 FIGURES = {"draw_colors": colors, "draw_memory": memory}

@@ -19,7 +19,7 @@ def learned() -> Image.Image:
     after = [render(trained, clip, SIZE)[0] for clip in clips]
     changed = [(a - b).abs() for a, b in zip(after, before, strict=True)]
     rows = [[canvas.picture(frame) for frame in frames] for frames in (before, after, changed)]
-    return canvas.grid(rows, names=["before", "after", "change"], titles=LABELS, margin=60)
+    return canvas.grid(rows, names=["before", "after", "change"], titles=LABELS, margin=68)
 
 
 def fixed() -> Image.Image:
@@ -29,7 +29,7 @@ def fixed() -> Image.Image:
     for kind in RENDERERS:
         renderer = untrained() if kind == "draction" else build_renderer({"kind": kind})
         rows.append(canvas.pictures(render(renderer, clip, SIZE)))
-    return canvas.grid(rows, names=[kind.replace("_", "\n") for kind in RENDERERS], margin=76)
+    return canvas.grid(rows, names=[kind.replace("_", "\n") for kind in RENDERERS], margin=88)
 
 
 FIGURES = {"draw_learned": learned, "draw_kinds": fixed}
