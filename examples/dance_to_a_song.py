@@ -1,10 +1,8 @@
 """Make a dance to a song, write it as BVH for an animation program and as a film, and measure it.
 
-    skeletonllm dance train -o runs/dance_tiny
-    python examples/dance_to_a_song.py song.wav --model runs/dance_tiny
+    python examples/dance_to_a_song.py song.wav
 
-Without a song the package plays one. Without a model one is trained for so few steps that it has learnt to stand at
-best, not to dance.
+Without a song the package plays one, and without a model of yours the small generator of the package dances.
 """
 
 import argparse
@@ -14,22 +12,18 @@ from skeletonllm.dance.files import write_dance
 from skeletonllm.dance.generator import Generator
 from skeletonllm.dance.metrics import FORMS, evaluate_motions
 from skeletonllm.dance.music import music_features
+from skeletonllm.dance.shipped import load_shipped
 from skeletonllm.dance.synthesis import embedded_song
-from skeletonllm.dance.training.recipe import load_dance_recipe
-from skeletonllm.dance.training.run import train
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("song", nargs="?", type=Path)
 parser.add_argument("--model", type=Path, help="a trained generator, or the run that made it")
 parser.add_argument("-o", "--output", type=Path, default=Path("dances"), help="folder")
 parser.add_argument("--seconds", type=float, default=10.0, help="of the song that the package plays")
-parser.add_argument("--steps", type=int, default=50, help="of sampling, and of training where there is no model")
+parser.add_argument("--steps", type=int, default=50, help="of sampling")
 arguments = parser.parse_args()
 
-if arguments.model is None:
-    few = [f"optimization.steps={arguments.steps}", "optimization.batch_size=4", "data.songs=2", "data.seconds=6"]
-    arguments.model = train(load_dance_recipe("tiny", few), arguments.output / "run")
-generator = Generator.load(arguments.model)
+generator = Generator.load(arguments.model) if arguments.model else load_shipped()
 
 if arguments.song:
     music = arguments.song

@@ -1,7 +1,7 @@
 """Write a reward of your own, judge dances by it, and fine-tune a generator to want more of it.
 
-    skeletonllm dance train -o runs/dance_tiny
-    python examples/my_own_reward.py runs/dance_tiny -o runs/hands_up
+    python examples/my_own_reward.py skeletonllm/assets/tiny_generator -o runs/hands_up
+    skeletonllm dance report before=skeletonllm/assets/tiny_generator after=runs/hands_up -o seen
 
 Any command takes such a file: `skeletonllm dance generate --rewards examples/my_own_reward.py --guide hands_up ...`
 """
@@ -30,7 +30,7 @@ def main() -> None:
     from skeletonllm.dance.synthesis import embedded_pairs
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("generator", nargs="?", type=Path, help="the run of a trained generator; none: only judge")
+    parser.add_argument("generator", nargs="?", type=Path, help="a generator or its run; none: only judge")
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/hands_up"))
     parser.add_argument("--steps", type=int, default=30, help="of fine-tuning")
     parser.add_argument("--change", action="append", default=[], help="to the recipe tiny: KEY=VALUE; may be repeated")

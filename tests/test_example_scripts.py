@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from skeletonllm import read_skeleton
+from skeletonllm.dance.shipped import SHIPPED_FOLDER
 from skeletonllm.skeleton.formats.bvh_writer import write_bvh
 from skeletonllm.skeleton.synthesis import synthesize
 
@@ -77,7 +78,7 @@ def test_dance_to_a_song_then_wish_something_of_it(tmp_path):
     small = ("data.songs=2", "data.seconds=6", "data.stride=0.5", "music=4", "sampling.steps=4",
              "optimization.conditions=2", "optimization.samples=2", "optimization.micro_batch_size=2")  # fmt: skip
     changes = [argument for change in small for argument in ("--change", change)]
-    tuned = run("my_own_reward", "out/run", "-o", "tuned", "--steps", "1", *changes, folder=tmp_path)
+    tuned = run("my_own_reward", SHIPPED_FOLDER, "-o", "tuned", "--steps", "1", *changes, folder=tmp_path)
     assert "fine-tuned" in tuned and (tmp_path / "tuned" / "model").is_dir()
 
 
