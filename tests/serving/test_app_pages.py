@@ -61,7 +61,7 @@ def test_views_are_as_light_or_dark_as_the_page_around_them(open_app, visit, sys
     page = visit(f"{open_app.url}/{asked}", color_scheme=system)
     page.click("#look-examples")
     canvas(page, "look-view")
-    for element in (page.locator(".gradio-container"), view_in(page, "look-view").locator("body")):
+    for element in (page.locator("gradio-app"), view_in(page, "look-view").locator("body")):
         assert brightness(element) < 64 if dark else brightness(element) > 192
 
 

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 import wave
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from skeletonllm.models.shipped import load_shipped  # noqa: E402
 from skeletonllm.serving.app.ask import marks_of, offered_answers  # noqa: E402
 from skeletonllm.serving.app.dance import choreography, sound_of  # noqa: E402
 from skeletonllm.serving.app.guests import Guest, Guests  # noqa: E402
-from skeletonllm.serving.app.pieces import bars, facts_card, metrics_table  # noqa: E402
+from skeletonllm.serving.app.pieces import attempt_card, bars, facts_card, metrics_table  # noqa: E402
 from skeletonllm.serving.app.runs import compared, known_runs  # noqa: E402
 from skeletonllm.serving.app.saliency import joint_saliency, most_salient, saliency_view  # noqa: E402
 from skeletonllm.serving.app.showing import bring_examples, receive  # noqa: E402
@@ -32,6 +33,7 @@ from skeletonllm.serving.limits import Limits, Visitors  # noqa: E402
 from skeletonllm.serving.plans import Answer  # noqa: E402
 from skeletonllm.serving.queue import CancelledWork, WorkQueue  # noqa: E402
 from skeletonllm.serving.readers import Readers  # noqa: E402
+from skeletonllm.serving.simulating import Attempt  # noqa: E402
 from skeletonllm.skeleton.formats import write_npz  # noqa: E402
 from skeletonllm.skeleton.segment import Segment  # noqa: E402
 from skeletonllm.skeleton.synthesis import synthesize  # noqa: E402
@@ -246,6 +248,16 @@ def test_names_are_escaped_and_the_better_number_is_marked_whichever_way_is_bett
     assert re.findall(r"<td>(.*?)</td><td(.*?)>(.*?)</td>", table) == [
         ("3.00", ' class="better"', "2.00"), ("0.400", "", "0.300"), ("–", "", "1.0"),
     ]  # fmt: skip
+
+
+def test_what_became_of_a_simulated_body_is_told_in_words():
+    fell = Attempt(np.zeros(0), 10.0, 2.5, 0.034, 0.4, 0.3, 0.41, 0.4, "")
+    told = re.sub(r"<[^>]+>", " ", attempt_card(fell))
+    for words in ("no, it fell after 2.5 s of 10.0 s", "25%", "3.4 cm", "41% of its weight, at most 40%"):
+        assert words in told
+    assert "yes, all of 10.0 s" in attempt_card(replace(fell, fall_time=None))
+    refused = attempt_card(replace(fell, motion=None, problem="<b>no frames</b>"))
+    assert "&lt;b&gt;no frames" in refused and 'role="alert"' in refused
 
 
 def test_music_is_sent_as_long_as_it_is_with_at_most_a_telephones_samples():

@@ -110,6 +110,14 @@ def test_a_page_loads_nothing_and_carries_its_sound_along():
     assert sent(html)["sound"] == "data:audio/wav;base64," + base64.b64encode(b"RIFF").decode()
 
 
+def test_of_several_views_those_are_seen_at_first_that_are_named_and_never_none():
+    views = [view_of_sequence(standing(), name) for name in ("one", "two", "three")]
+    assert [view["seen"] for view in sent(page(views))["views"]] == [True, True, True]
+    assert [view["seen"] for view in sent(page(views, shown=(0, 2)))["views"]] == [True, False, True]
+    with pytest.raises(ValueError, match="no views"):
+        page(views, shown=())
+
+
 def test_a_recording_without_frames_cannot_be_looked_at():
     with pytest.raises(ValueError, match="nothing.npz: no frames"):
         view_of_sequence(standing().slice(0, 0), "nothing.npz")

@@ -117,9 +117,9 @@ def build(house: House, tab: gr.Tab) -> None:
                 label="Answers to compare, one per line (optional)", lines=4, placeholder="wave\nkick\nsit down",
                 elem_id="ask-candidates",
             )  # fmt: skip
+            shares = slot("ask-shares")
             where = gr.Button("Where did the model look?", elem_id="ask-where")
     status = slot("ask-status")
-    shares = slot("ask-shares")
 
     def seen(guest: Guest, name: str | None) -> Markup:
         if name not in guest.recordings:
