@@ -25,7 +25,7 @@ def mixed(logit: float, modulator: str = "none") -> DrAction:
 
 def colors() -> Image.Image:
     """The same moments with ever more in the colours."""
-    clips = [moment(action("punch", 9, yaw=20), 3), moment(action("kick", 9, yaw=-35), 4)]
+    clips = [moment(action("punch", 9, yaw=20), 3), moment(action("kick", 9, yaw=-35), 3)]
     kinds = [mixed(-ALL), mixed(ALL), mixed(0.0), mixed(0.0, "gru")]
     titles = ["region", "depth", "half of each", "and motion"]
     rows = [[canvas.picture(render(kind, clip, SIZE)[0]) for kind in kinds] for clip in clips]

@@ -25,9 +25,10 @@ import fitting  # noqa: E402
 import formats  # noqa: E402
 import kinds  # noqa: E402
 import overview  # noqa: E402
+import patches  # noqa: E402
 from PIL import Image  # noqa: E402
 
-MODULES = (formats, anatomy, colors, bodies, fitting, kinds)
+MODULES = (formats, anatomy, colors, bodies, fitting, kinds, patches)
 # What each makes, by the name of its file.
 FIGURES: dict[str, Callable[[], Image.Image]] = {
     name: figure for module in MODULES for name, figure in module.FIGURES.items()

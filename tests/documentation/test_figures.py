@@ -15,6 +15,8 @@ from skeletonllm.skeleton.cleaning.cleaner import is_flat
 from skeletonllm.skeleton.formats import FORMATS
 from skeletonllm.skeleton.topologies import KINECT_V2
 
+pytest.importorskip("scipy", reason="writes files of formats that keep rotations, or are MATLAB's")
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 FOLDER = DOCS / "figures"
 # Of grey values: pictures are kept with 112 colours of their own, so that bodies are off by some values and black is
