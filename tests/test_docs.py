@@ -14,12 +14,11 @@ import typer
 
 sys.path.append(str(Path(__file__).with_name("documentation")))
 
-from fenced_blocks import PAGES, ROOT, blocks_of, commands_of  # noqa: E402
+from fenced_blocks import FENCED, PAGES, ROOT, blocks_of, commands_of, spans_of  # noqa: E402
 
 from skeletonllm.cli import app  # noqa: E402
 
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
-FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 # What launches the command, or is set for it, goes before its name.
 BEFORE = r"^(?:[A-Z_]+=\S+ |(?:torchrun|deepspeed) .*?(?:-m |--module )?)?skeletonllm(?= |$)"
 
@@ -52,8 +51,7 @@ def commands(text: str) -> Iterator[list[str]]:
     name."""
     lines = [command.text for block in blocks_of(text, "page") for command in commands_of(block)]
     # FILE|FOLDER and [--option] say what may be given.
-    spans = re.findall(r"`(skeletonllm [^`]+)`", FENCED.sub("", text))
-    lines += [re.sub(r"[\[\]|\s]+", " ", span) for span in spans]
+    lines += [re.sub(r"[\[\]|]", " ", span) for span in spans_of(text) if span.startswith("skeletonllm ")]
     for line in lines:
         if re.match(BEFORE, line):
             yield shlex.split(re.sub(BEFORE, "", line), comments=True)

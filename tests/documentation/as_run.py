@@ -38,7 +38,7 @@ _SHORT_REPORT = ["--songs", "1", "--seconds", "2", "--steps", "2", "--device", "
 # A pattern in the command, and what is put behind it so that it ends in seconds. All that fit are put there.
 SMALL: tuple[tuple[str, list[str]], ...] = (
     # Recipes: few recordings, a tiny model, no backbone from elsewhere.
-    (r"train\S* .*--recipe (synthetic|four_stages|internvl3_8b)(?!.*data\.\w)", FEW_RECORDINGS),
+    (r"train\S* .*--recipe (synthetic|four_stages|internvl3_8b)(?!.*data\.(source|root|options))", FEW_RECORDINGS),
     (r"train\S* .*--recipe (synthetic|four_stages|internvl3_8b|nw_ucla)(?!.*model\.backbone)", SMALL_MODEL),
     (r"train\S* .*--recipe (synthetic|four_stages|internvl3_8b|nw_ucla)", SMALL_STEPS),
     (r"train\S* .*--recipe (four_stages|internvl3_8b)", ["model.backbone=tiny", "optimization.micro_batch_size=0"]),
@@ -47,7 +47,17 @@ SMALL: tuple[tuple[str, list[str]], ...] = (
     (r"dance train", ["optimization.steps=2", "optimization.batch_size=2"]),
     (r"dance train(?! .*--recipe)", _TINY_DANCES),
     (r"dance train .*--recipe edge", ["model.preset=tiny"]),
-    (r"dance finetune", [*_TINY_DANCES, "music=2", "optimization.steps=1", "optimization.conditions=1"]),
+    (
+        r"dance finetune",
+        [
+            *_TINY_DANCES,
+            "music=2",
+            "optimization.steps=1",
+            "optimization.conditions=1",
+            "optimization.samples=2",
+            "optimization.micro_batch_size=2",
+        ],
+    ),
     (r"dance imitate", SMALL_IMITATION),
     # Dances: short songs, few steps from the noise.
     (r"dance generate", ["--steps", "3"]),

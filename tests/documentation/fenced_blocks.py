@@ -12,6 +12,7 @@ PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 SHELL = ("bash", "sh", "console")
 # By which a line of a block without a language is known to be a command. "skeletonllm: ..." is what the program says.
 PROGRAM = re.compile(
@@ -94,6 +95,11 @@ def commands_of(block: Block) -> Iterator[Command]:
         if not line.endswith("\\"):
             yield Command(block.page, number, begun)
             begun = ""
+
+
+def spans_of(text: str) -> list[str]:
+    """What stands between backquotes in the sentences of a page, on one line each."""
+    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", FENCED.sub("", text))]
 
 
 def all_blocks() -> list[Block]:

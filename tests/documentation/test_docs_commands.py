@@ -6,8 +6,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from as_run import as_run
-from fenced_blocks import PAGES, ROOT, Command, all_blocks, all_commands
+from as_run import PLACEHOLDERS, SMALL, as_run
+from fenced_blocks import PAGES, ROOT, Command, all_blocks, all_commands, spans_of
+from given import GIVEN, INSTEAD
 from not_run import NOT_RUN, is_left_out, is_run
 from running import is_ours_alone, run_line
 from stage import NAMES, names_in
@@ -85,6 +86,32 @@ def test_the_script_for_gpus_starts_programs_that_there_are():
 def test_every_name_that_the_stage_has_is_in_the_documentation():
     text = "\n".join(page.read_text() for page in PAGES)
     assert set(names_in(text)) == set(NAMES)
+
+
+def test_every_change_to_a_command_or_a_block_is_still_needed():
+    lines = [re.split(r"\s#\s", command.text)[0].strip() for command in all_commands() if is_run(command)]
+    changed = lines + [re.sub(r"study (\w+)", r"study small/\1.yaml", line) for line in lines]
+    for pattern in [pattern for pattern, _ in (*PLACEHOLDERS, *SMALL)]:
+        assert any(re.search(pattern, line) for line in changed), pattern
+    blocks = [block for block in all_blocks() if block.language == "python"]
+    for page, text, _ in GIVEN:
+        assert [block for block in blocks if block.page == page and text in block.text], (page, text)
+    for text, _ in INSTEAD:
+        assert [block for block in blocks if text in block.text], text
+
+
+def test_programs_that_are_named_exist_and_have_the_options_that_are_named():
+    """Whether in a block or in a sentence, where nothing is run."""
+    texts = [command.text for command in all_commands()]
+    for page in PAGES:
+        texts += spans_of(page.read_text())
+    named = [(found[1], text) for text in texts if (found := re.search(r"\bpython3? ([\w/]+\.py)", text))]
+    assert len(named) > 20
+    for path, text in named:
+        program = (ROOT / path).read_text()
+        for option in re.findall(r"(?<= )--[a-z][\w-]*", re.split(r"\s#\s", text)[0]):
+            # Some make their options of names of settings.
+            assert f'"{option}"' in program or 'f"--{' in program, text
 
 
 def test_the_documentation_has_commands():

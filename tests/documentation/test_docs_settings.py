@@ -79,5 +79,5 @@ def test_a_wrong_one_is_refused(text, told, tmp_path):
 
 
 def test_every_block_is_marked_as_something_that_is_checked():
-    known = {"bash", "python", "yaml", "toml", ""}
+    known = {"bash", "python", "yaml", "toml", "text", ""}
     assert {block.language for block in all_blocks()} <= known
