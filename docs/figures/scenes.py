@@ -16,11 +16,9 @@ from skeletonllm.skeleton.synthesis import synthesize
 SAMPLES_PER_BONE = 10
 
 
-def action(
-    label: str, frames: int, topology: str = "kinect_v2", yaw: float = 0.0, seconds: float | None = None
-) -> Clip:
+def action(label: str, frames: int, topology: str = "kinect_v2", yaw: float = 0.0) -> Clip:
     """An embedded action, every joint known exactly."""
-    return sample_clip(synthesize(label, topology=topology, performer=1, noise=0.0, yaw=yaw, seconds=seconds), frames)
+    return sample_clip(synthesize(label, topology=topology, performer=1, noise=0.0, yaw=yaw), frames)
 
 
 def moment(clip: Clip, frame: int) -> Clip:
@@ -59,14 +57,12 @@ class Seen:
         precisions: (K, 2, 2), the inverse of the covariance in square pixels.
         depths: (K,) metres from the camera.
         regions: (K,) of ``REGIONS``.
-        scale: pixels per metre at the middle of the clip.
     """
 
     centers: np.ndarray
     precisions: np.ndarray
     depths: np.ndarray
     regions: np.ndarray
-    scale: float
 
     @classmethod
     def of(cls, clip: Clip, size: int, frame: int = 0) -> "Seen":
@@ -75,9 +71,7 @@ class Seen:
         flat = project(positions, scene.table.scales[0], scene.intrinsics[0])
         xx, xy, yy = flat.precisions.unbind(-1)
         precisions = torch.stack([xx, xy, xy, yy], -1).unflatten(-1, (2, 2))
-        scale = float(scene.intrinsics[0, 1, 1] / scene.distance[0])
-        return cls(flat.centers.numpy(), precisions.numpy(), positions[:, 2].numpy(), scene.table.region[0].numpy(),
-                   scale)  # fmt: skip
+        return cls(flat.centers.numpy(), precisions.numpy(), positions[:, 2].numpy(), scene.table.region[0].numpy())
 
 
 def bones_of(clip: Clip) -> list[tuple[int, int]]:
