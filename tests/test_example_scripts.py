@@ -57,6 +57,29 @@ def test_ask_about_it(walk, tmp_path):
     assert len(shares) == 2 and sum(shares) == pytest.approx(100, abs=0.2)  # each is rounded to a tenth
 
 
+def test_ask_the_server(walk, tmp_path):
+    for needed in ("openai", "fastapi", "uvicorn", "prometheus_client"):
+        pytest.importorskip(needed, reason="needs the extra `serve`, and a client")
+    places = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
+    command = [sys.executable, "-m", "skeletonllm", "serve", "--port", "0", "--api-only"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": places}, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            address = server.stdout.readline().split()[-1]
+            words = run("ask_the_server", walk, "--server", address, folder=tmp_path)
+            ranked = run("ask_the_server", walk, "--candidate", "walk", "--candidate", "jump", "--server", address,
+                         folder=tmp_path)  # fmt: skip
+            made_up = run("ask_the_server", "--server", address, folder=tmp_path)
+        finally:
+            server.terminate()
+    asked, answered = words.splitlines()
+    assert asked == "skeletonllm-tiny, about walk.bvh: Describe the motion." and len(answered.split()) > 2
+    shares = [float(line.split("%")[0]) for line in ranked.splitlines() if "%" in line]
+    assert len(shares) == 2 and sum(shares) == pytest.approx(100, abs=0.2)
+    assert "about wave.npz" in made_up and len(made_up.splitlines()) == 2
+
+
 @pytest.mark.slow
 def test_train_on_a_folder(tmp_path):
     for label in ("bow", "squat"):
