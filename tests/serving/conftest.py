@@ -47,9 +47,9 @@ def recordings(tmp_path_factory) -> dict[str, bytes]:
     return files
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A real browser, without a screen."""
+    """A real browser, without a screen. While it is there its own event loop runs in this thread, and no other can."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     needed(program, "chromium")
     needed(importlib.util.find_spec("playwright"), "playwright")
