@@ -5,7 +5,7 @@ from importlib import import_module
 
 import typer
 
-from skeletonllm.cli.errors import USER_ERRORS, describe_error, exit_code
+from skeletonllm.cli.errors import USER_ERRORS, describe_error, exit_code, missing_extra
 
 # Heavy libraries are imported inside the commands, so that --help answers at once.
 COMMANDS = {
@@ -59,7 +59,8 @@ for _name, _module in GROUPS.items():
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command. Ends with one line on stderr, and exit code 2, if a file or an argument is wrong."""
+    """Run a command. Ends with one line on stderr, and exit code 2, if a file or an argument is wrong, or an extra is
+    not installed."""
     try:
         app(arguments)
     except USER_ERRORS as error:
@@ -67,3 +68,8 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         print(f"skeletonllm: {describe_error(error)}", file=sys.stderr)
         raise SystemExit(exit_code(error)) from None
+    except ModuleNotFoundError as error:
+        if _settings["debug"] or (told := missing_extra(error)) is None:
+            raise
+        print(f"skeletonllm: {told}", file=sys.stderr)
+        raise SystemExit(2) from None

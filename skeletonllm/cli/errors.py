@@ -2,6 +2,27 @@
 
 # What a wrong file, path or argument raises. Anything else is a defect of ours and shows its traceback.
 USER_ERRORS = (ValueError, KeyError, OSError, FloatingPointError)
+# Libraries that the core does without, by the extra that brings them.
+EXTRAS = {
+    "pyarrow": "train",
+    "datasets": "train",
+    "tensorboard": "train",
+    "sacrebleu": "evaluate",
+    "rouge_score": "evaluate",
+    "librosa": "dance",
+    "soundfile": "dance",
+    "mujoco": "dance",
+    "gymnasium": "dance",
+    "stable_baselines3": "dance",
+}
+
+
+def missing_extra(error: ModuleNotFoundError) -> str | None:
+    """One line that says what to install; None for a module that no extra brings, which is a defect of ours."""
+    library = (error.name or "").partition(".")[0]
+    if library not in EXTRAS:
+        return None
+    return f"this needs {library}, which is not installed: pip install 'skeletonllm[{EXTRAS[library]}]'"
 
 
 def exit_code(error: Exception) -> int:

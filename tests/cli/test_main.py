@@ -1,12 +1,15 @@
 """The command line as a whole: errors in one line, tracebacks on request, and the doctor."""
 
 import json
+import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 import torch
 
 from skeletonllm import cli
-from skeletonllm.cli.errors import describe_error
+from skeletonllm.cli.errors import EXTRAS, describe_error
 from skeletonllm.skeleton.formats import SkeletonFormatError
 
 
@@ -42,6 +45,35 @@ def test_a_defect_of_ours_is_not_taken_for_a_wrong_argument(monkeypatch):
     monkeypatch.setattr(cli, "app", fail)
     with pytest.raises(AssertionError, match="a defect"):
         cli.main([])
+
+
+def test_a_library_that_an_extra_brings_is_named_with_the_extra(run, recording, tmp_path, monkeypatch):
+    (tmp_path / "data" / "walk").mkdir(parents=True)
+    recording("data/walk/0.npz")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as where it is not installed
+    code, _, error = run("pack", tmp_path / "data", "-o", tmp_path / "shards", "--workers", 0)
+    assert code == 2
+    assert error.endswith("skeletonllm: this needs pyarrow, which is not installed: pip install 'skeletonllm[train]'\n")
+    monkeypatch.setenv("SKELETONLLM_DEBUG", "1")
+    with pytest.raises(ModuleNotFoundError):
+        cli.main(["pack", str(tmp_path / "data"), "-o", str(tmp_path / "shards"), "--workers", "0"])
+
+
+def test_a_library_that_no_extra_brings_is_a_defect_of_ours(monkeypatch):
+    def fail(arguments):
+        raise ModuleNotFoundError("No module named 'nowhere'", name="nowhere")
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(ModuleNotFoundError):
+        cli.main([])
+
+
+def test_extras_bring_what_they_are_named_for():
+    project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())["project"]
+    indirect = {"pyarrow": "datasets", "gymnasium": "stable-baselines3"}
+    for library, extra in EXTRAS.items():
+        package = indirect.get(library, library).replace("_", "-")
+        assert any(one.startswith(package) for one in project["optional-dependencies"][extra]), library
 
 
 def test_every_command_explains_itself(run):
