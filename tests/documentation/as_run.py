@@ -18,6 +18,8 @@ PLACEHOLDERS = (
     (r"\bRECIPE\b", "nw_ucla"),
     (r"\bHOST0\b", "127.0.0.1"),
     (r"FILE\.\.\.", "FILE"),
+    # What the server refuses is a failure here.
+    (r"^curl ", "curl --fail-with-body --silent --show-error "),
     # Where an installation would be.
     (r"^\.venv/bin/", ""),
     # The rest of a command that stands whole elsewhere.
@@ -34,7 +36,7 @@ PLACEHOLDERS = (
 )
 
 _TINY_DANCES = ["data.songs=2", "data.seconds=6"]
-_SHORT_REPORT = ["--songs", "1", "--seconds", "2", "--steps", "2", "--device", "cpu"]
+_SHORT_REPORT = ["--songs", "1", "--seconds", "2", "--steps", "4", "--device", "cpu"]
 # A pattern in the command, and what is put behind it so that it ends in seconds. All that fit are put there.
 SMALL: tuple[tuple[str, list[str]], ...] = (
     # Recipes: few recordings, a tiny model, no backbone from elsewhere.
@@ -70,7 +72,7 @@ SMALL: tuple[tuple[str, list[str]], ...] = (
     (r"skeletonllm efficiency", ["--repeats", "1"]),
     # Measurements.
     (r"python benchmarks/foreground\.py", ["--clips", "1", "--steps", "0", "--seeds", "1"]),
-    (r"python benchmarks/real_data\.py", ["--steps", "1", "--seeds", "1", "--frames", "2", "--batch-size", "2"]),
+    (r"python benchmarks/real_data\.py", ["--steps", "1", "--seeds", "2", "--frames", "2", "--asked", "2"]),
     (r"python benchmarks/dance_finetuning\.py", ["--only", "direct", "--seeds", "1", "--iterations", "1"]),
     (r"python benchmarks/dance_critic\.py .*--critic", ["--dances", "1", "--steps", "1"]),
     (r"python benchmarks/checkpoint_cost\.py", ["--repeats", "1", "--backbones"]),

@@ -78,11 +78,6 @@ NOT_RUN = (
         "tests/training/test_parallel.py::test_two_processes_do_what_one_does",
     ),
     Left(
-        r"slurm/teach\.sbatch",
-        "needs vLLM; with a stand-in here",
-        "tests/slurm/test_teach_script.py::test_the_client_asks_the_server_of_its_own_job_and_both_end",
-    ),
-    Left(
         r"import anny_mesh, smplx_mesh",
         "needs packages and files under licences of their own",
         "tests/dance/test_body_models.py::test_the_joints_of_the_skin_are_those_of_the_body_in_any_pose",

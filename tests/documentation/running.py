@@ -4,6 +4,7 @@ import re
 import shlex
 import signal
 import subprocess
+import urllib.request
 from pathlib import Path
 
 from stage import Stage
@@ -42,7 +43,7 @@ def run_line(line: str, folder: Path, stage: Stage) -> None:
 
 
 def _serve(line: str, folder: Path, stage: Stage) -> int:
-    """Starts a server, waits for its address, and tells it to stop."""
+    """Starts a server, asks whether it is well, and tells it to stop."""
     # The server in the place of the shell, which would keep the signal for itself.
     command = ["bash", "-c", line.replace("skeletonllm serve", "exec skeletonllm serve")]
     with subprocess.Popen(
@@ -50,7 +51,10 @@ def _serve(line: str, folder: Path, stage: Stage) -> int:
     ) as server:
         try:
             said = server.stdout.readline()
-            assert "http://" in said, f"said {said!r}, expected the address: {line}"
+            address = re.search(r"http://\S+:(\d+)", said)
+            assert address, f"said {said!r}, expected the address: {line}"
+            with urllib.request.urlopen(f"http://127.0.0.1:{address[1]}/health", timeout=60) as response:
+                assert response.status == 200
             server.send_signal(signal.SIGINT)
             return server.wait(60)
         finally:

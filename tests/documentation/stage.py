@@ -31,7 +31,7 @@ SMALL_MODEL = [
 SMALL_STEPS = ["optimization.threads=1", "optimization.batch_size=4", "pictures_every=0"]
 FEW_RECORDINGS = ["data.options={topologies: [coco_17], performers: 1, test_performers: 1}"]
 SMALL_STUDY = ["model.tiny.vision_hidden_size=32", "model.tiny.hidden_size=32", "model.tiny.layers=1",
-               "optimization.threads=1", "stages.scratch.epochs=1"]  # fmt: skip
+               *SMALL_STEPS, "stages.scratch.epochs=1"]  # fmt: skip
 SMALL_STAGE = ["stages.scratch.epochs=1"]
 SMALL_IMITATION = [
     "data.songs=1", "data.seconds=3", "optimization.steps=1", "optimization.bodies=2", "optimization.horizon=4",

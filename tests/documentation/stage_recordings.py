@@ -1,6 +1,5 @@
 """Recordings that the documentation names, made up: every data set in its own layout, a song, a dance."""
 
-import itertools
 import json
 import pickle
 import shutil
@@ -18,10 +17,10 @@ from skeletonllm.skeleton.sequence import SkeletonSequence
 from skeletonllm.skeleton.synthesis import synthesize, synthesize_sequence
 
 # Numbers of actions in the names of files, and the embedded motions that come near.
-NW_UCLA = {1: "bow", 4: "walk", 5: "sit down", 6: "stand up", 11: "punch"}
-UTD_MHAD = {3: "wave right hand", 5: "punch", 22: "walk", 24: "stand up", 27: "squat"}
+NW_UCLA = {1: "bow", 2: "squat", 3: "kick", 4: "walk", 5: "sit down", 6: "stand up", 11: "punch", 12: "jump"}
+UTD_MHAD = {3: "wave right hand", 4: "clap", 5: "punch", 22: "walk", 24: "stand up", 27: "squat"}
 JHMDB = {"sit": "sit down", "stand": "stand up", "walk": "walk", "pick": "bow", "clap": "clap"}
-ACTIONS_IN_A_ROW = ("walk", "sit down", "stand up")
+ACTIONS_IN_A_ROW = ("walk", "sit down", "stand up", "clap")
 # The order of joints in UTD-MHAD: the trunk is the other way round.
 _UTD_ORDER = [3, 2, 1, 0, *range(4, 20)]
 
@@ -95,9 +94,9 @@ class Recordings:
     def nw_ucla(self) -> Path:
         folder = self.new("nw_ucla")
         for action, label in NW_UCLA.items():
-            for performer, view in itertools.product((1, 2), (1, 2, 3)):
-                joints = moving(label, performer=performer).joints[:, 0].round(4)
-                name = f"a{action:02d}_s{performer:02d}_e00_v{view:02d}"
+            for view in (1, 2, 3):
+                joints = moving(label, performer=view).joints[:, 0].round(4)
+                name = f"a{action:02d}_s01_e00_v{view:02d}"
                 content = {"file_name": name, "skeletons": joints.tolist(), "label": 1}
                 (folder / f"{name}.json").write_text(json.dumps(content))
         return folder
@@ -116,7 +115,7 @@ class Recordings:
     @cached_property
     def utkinect(self) -> Path:
         folder, lines = self.new("utkinect"), []
-        names = ("walk", "sitDown", "standUp")
+        names = ("walk", "sitDown", "standUp", "clapHands")
         for performer in (1, 6):
             sequence, segments = synthesize_sequence(ACTIONS_IN_A_ROW, topology="kinect_v1", performer=performer)
             rows = [[2 * n, *np.nan_to_num(sequence.joints[n, 0]).flatten()] for n in range(sequence.num_frames)]
@@ -132,7 +131,7 @@ class Recordings:
     @cached_property
     def msr_action3d(self) -> Path:
         folder = self.new("msr_action3d")
-        for action, label in {1: "wave right hand", 6: "punch", 14: "kick"}.items():
+        for action, label in {1: "wave right hand", 10: "clap", 14: "kick"}.items():
             for subject in (1, 2):
                 joints = moving(label, performer=subject).joints[:, 0]
                 rows = np.concatenate([joints, np.ones((*joints.shape[:2], 1))], -1).reshape(-1, 4)
@@ -178,9 +177,8 @@ class Recordings:
     def everything(self) -> Path:
         """What FOLDER stands for, of whatever data set: each finds its own files, by their names."""
         folder = self.new("everything")
-        for name in ("nw_ucla", "utd_mhad", "utkinect", "msr_action3d", "jhmdb", "ntu"):
-            for path in getattr(self, name).iterdir():
-                shutil.copy(path, folder)
+        for name in ("nw_ucla", "utd_mhad", "utkinect", "msr_action3d", "jhmdb", "gtu", "ntu"):
+            shutil.copytree(getattr(self, name), folder, dirs_exist_ok=True)
         return folder
 
     @cached_property

@@ -7,16 +7,16 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 
+from answers import answer
 from fenced_blocks import ROOT
 from running_server import serving
-from teacher_server import Served, TeacherServer, label_of
-
-from skeletonllm.skeleton.synthesis import ACTIONS, describe
+from teacher_server import TeacherServer
 
 _PROGRAMS = {
     # The package need not be installed for its tests.
     "skeletonllm": f'exec {sys.executable} -P -c "from skeletonllm.cli import main; main()" "$@"',
     "python": f'exec {sys.executable} "$@"',
+    "vllm": f'exec {sys.executable} {Path(__file__).with_name("stand_in_vllm.py")} "$@"',
     # SLURM of one node without GPUs, one process on it, and of an array the first task alone.
     "sbatch": """set -euo pipefail
 while [[ $1 == --* ]]; do
@@ -38,14 +38,6 @@ exec "$@"
     "scontrol": "echo 127.0.0.1",
     "squeue": "echo N/A",
 }
-
-
-def answer(question: dict, number: int) -> Served:
-    """What somebody says who sees the label below a question; to other questions a word."""
-    label = label_of(question)
-    if "Label: " not in question["messages"][-1]["content"][-1]["text"]:
-        return Served("walk")
-    return Served(f"{describe(label if label in ACTIONS else 'walk', performer=0)}\nLabel: {label}")
 
 
 class Services:
