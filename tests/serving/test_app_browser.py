@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from browsing import PATIENCE, canvas, go_to, kinect, needed, view_in
-from running_server import serving, until
+from running_server import held, serving, until
 
 from skeletonllm.dance.body import default_body
 from skeletonllm.dance.codecs import read_motion
@@ -205,6 +205,20 @@ def test_a_dance_is_seen_with_its_music_and_a_simulated_body_measured_and_taken_
     clock = view_in(page, "dance-view").locator("output")
     until(lambda: not clock.inner_text().startswith("0.00"))
     assert not page.wrong
+
+
+def test_a_dance_can_be_stopped(page, running):
+    go_to(page, "Dance")
+    page.fill("#dance-seconds input[type=number]", "60")
+    page.keyboard.press("Tab")
+    before = running.engine.counts["dances"]
+    with held(running.engine.pictures) as entered:
+        page.click("#dance-go")
+        assert entered.wait(60)
+        page.click("#dance-stop")
+        page.locator("#dance-status", has_text="Stopped.").wait_for()
+    until(lambda: running.engine.pictures.running == 0)
+    assert running.engine.counts["dances"] == before and not page.locator("#dance-files a").count()
 
 
 def test_runs_are_compared_on_one_page(page):

@@ -17,6 +17,7 @@ from skeletonllm.serving.app.showing import refusal, show
 from skeletonllm.serving.app.theme import slot
 from skeletonllm.serving.app.view import Sound, view_of_dance
 from skeletonllm.serving.dancing import Choreography, Danced
+from skeletonllm.serving.queue import CancelledWork
 
 _NOTHING = ""
 _SONGS = 4
@@ -102,7 +103,9 @@ def build(house: House) -> None:
             with gr.Accordion("More", open=False):
                 steps = gr.Slider(2, min(100, limits.steps), min(50, limits.steps), step=1, label="Steps of sampling")
                 guidance = gr.Slider(0, 5, 2, step=0.1, label="How far the music's influence is exaggerated")
-            go = gr.Button("Dance", variant="primary", elem_id="dance-go")
+            with gr.Row():
+                go = gr.Button("Dance", variant="primary", scale=3, min_width=120, elem_id="dance-go")
+                stop = gr.Button("Stop", scale=1, min_width=80, elem_id="dance-stop")
     status = slot("dance-status")
     view = slot("dance-view")
     files = slot("dance-files")
@@ -123,14 +126,21 @@ def build(house: House) -> None:
                     if update.doing or update.place is not None:
                         yield doing(update), gr.skip(), gr.skip(), gr.skip()
             view, metrics, files = shown(guest, ticket.result(), house)
+        except CancelledWork:
+            yield remark("Stopped."), gr.skip(), gr.skip(), gr.skip()
+            return
         except (ValueError, RuntimeError) as error:
             yield refusal(error, guest), gr.skip(), gr.skip(), gr.skip()
             return
         yield _NOTHING, view, files, metrics
+
+    def stopped(request: gr.Request) -> None:
+        house.guests.of(request.session_hash).stop()
 
     def chosen(song: str):
         return gr.update(visible=song == _OWN)
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     song.input(chosen, song, own, **quiet)
+    stop.click(stopped, None, None, **quiet)
     go.click(danced, [song, own, seconds, steps, guidance, seed, films], [status, view, files, metrics], **quiet)

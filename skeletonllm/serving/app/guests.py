@@ -89,13 +89,18 @@ class Guest:
             with self._lock:
                 self._tickets.discard(ticket)
 
-    def leave(self) -> None:
+    def stop(self) -> None:
         """Give back all places."""
         with self._lock:
-            self._gone = True
             tickets = [*self._tickets]
         for ticket in tickets:
             ticket.cancel()
+
+    def leave(self) -> None:
+        """Give back all places, now and from now on."""
+        with self._lock:
+            self._gone = True
+        self.stop()
         self.recordings.clear()
         self.asked = None
 

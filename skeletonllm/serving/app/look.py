@@ -59,7 +59,7 @@ def build(house: House) -> None:
         with gr.Column(scale=3, min_width=260):
             files = gr.File(
                 label="Recordings, one or several",
-                file_count="multiple", height=170, elem_id="look-files",
+                file_count="multiple", height=232, elem_id="look-files",
             )  # fmt: skip
         with gr.Column(scale=2, min_width=220):
             first = gr.Dropdown(label="Shown", choices=[], interactive=True, elem_id="look-first")
