@@ -141,7 +141,10 @@ def _trained_further(arguments: ModelArguments) -> tuple[SkeletonLLMForCondition
         if renderer.learns:  # one that does not has nothing to keep
             renderer.load_state_dict(trained.model.renderer.state_dict())
     except RuntimeError as error:
-        raise ValueError(f"{arguments.backbone}: its renderer does not fit model.renderer: {error}") from error
+        has = trained.model.renderer.settings
+        raise ValueError(
+            f"{arguments.backbone}: its renderer does not fit model.renderer: found {has}, expected {renderer.settings}"
+        ) from error
     trained.model.renderer = renderer
     config = trained.model.config
     config.renderer, config.num_frames = renderer.settings, arguments.num_frames

@@ -42,5 +42,5 @@ def test_geometry_may_change_and_is_saved(recipe, first, tmp_path):
 
 def test_another_modulator_does_not_fit(recipe, first):
     other = recipe(model=dict(backbone=str(first), renderer=dict(modulator="mlp")))
-    with pytest.raises(ValueError, match="renderer does not fit"):
+    with pytest.raises(ValueError, match=r"renderer does not fit.*found {.*expected {"):
         build_model(other.model, ["bow"], seed=0)
