@@ -36,6 +36,8 @@ PLACEHOLDERS = (
 )
 
 _TINY_DANCES = ["data.songs=2", "data.seconds=6"]
+_ONE_LESSON = ["optimization.steps=1", "optimization.conditions=1", "optimization.samples=2",
+               "optimization.micro_batch_size=2"]  # fmt: skip
 _SHORT_REPORT = ["--songs", "1", "--seconds", "2", "--steps", "4", "--device", "cpu"]
 # A pattern in the command, and what is put behind it so that it ends in seconds. All that fit are put there.
 SMALL: tuple[tuple[str, list[str]], ...] = (
@@ -49,17 +51,7 @@ SMALL: tuple[tuple[str, list[str]], ...] = (
     (r"dance train", ["optimization.steps=2", "optimization.batch_size=2"]),
     (r"dance train(?! .*--recipe)", _TINY_DANCES),
     (r"dance train .*--recipe edge", ["model.preset=tiny"]),
-    (
-        r"dance finetune",
-        [
-            *_TINY_DANCES,
-            "music=2",
-            "optimization.steps=1",
-            "optimization.conditions=1",
-            "optimization.samples=2",
-            "optimization.micro_batch_size=2",
-        ],
-    ),
+    (r"dance finetune", [*_TINY_DANCES, "music=2", *_ONE_LESSON]),
     (r"dance imitate", SMALL_IMITATION),
     # Dances: short songs, few steps from the noise.
     (r"dance generate", ["--steps", "3"]),

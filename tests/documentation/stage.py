@@ -24,10 +24,8 @@ from skeletonllm.training.arguments import load_recipe
 from skeletonllm.training.run import train
 
 TINY = "{image_size: 32, patch_size: 8, vision_hidden_size: 32, vision_layers: 1, hidden_size: 32, layers: 1, heads: 2}"
-# A model of fifty thousand parameters, and few recordings for it.
-SMALL_MODEL = [
-    f"model.tiny={TINY}", "model.num_frames=3", "model.renderer.samples_per_bone=2",
-]  # fmt: skip
+# Changes to recipes: a model of fifty thousand parameters, and little to learn from.
+SMALL_MODEL = [f"model.tiny={TINY}", "model.num_frames=3"]
 SMALL_STEPS = ["optimization.threads=1", "optimization.batch_size=4", "pictures_every=0"]
 FEW_RECORDINGS = ["data.options={topologies: [coco_17], performers: 1, test_performers: 1}"]
 SMALL_STUDY = ["model.tiny.vision_hidden_size=32", "model.tiny.hidden_size=32", "model.tiny.layers=1",

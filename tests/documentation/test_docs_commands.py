@@ -16,7 +16,8 @@ from story import STORIES
 
 # Ours, but of more than five seconds.
 LONG = re.compile(
-    r"skeletonllm (study (?!.*(--list|--table))|rehearse|dance (report|finetune|judge|imitate)|robustness)"
+    r"skeletonllm (study (?!.*(--list|--table))|rehearse|robustness|inspect --gallery FOLDER|evaluate .*assets"
+    r"|dance (report|finetune|judge|imitate|generate .*--count))"
 )
 COMMANDS = [command for command in all_commands() if command.page not in STORIES]
 
