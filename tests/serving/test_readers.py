@@ -6,6 +6,7 @@ import signal
 import textwrap
 
 import pytest
+from running_server import WORDS, post, refused, until
 
 from skeletonllm.serving.limits import LimitError, Limits
 from skeletonllm.serving.queue import OutOfTime, QueueFullError
@@ -179,6 +180,35 @@ def test_no_more_wait_than_may_and_none_for_ever(clap, wicked, start):
     *_, waited, full = run(*(readers.read([path]) for path in (endless, endless, clap, clap)))
     assert isinstance(full, QueueFullError) and "3 files wait to be read" in str(full)
     assert isinstance(waited, OutOfTime) or waited.name == "clap.npz"  # as soon as one of two places is free
+
+
+def test_the_endpoint_says_what_became_of_a_file_and_stays_up(clap, wicked, start, server, monkeypatch):
+    monkeypatch.setattr(server.engine, "readers", start(reading_seconds=2.0, reading_bytes=2**28))
+    for what, status, words in (
+        ("endless", 504, "endless.wicked: took longer than 2 s to read"),
+        ("huge", 413, "huge.wicked: more than fits in memory"),
+        ("deadly", 400, r"deadly.wicked: reading it ended its process \(signal SIGSEGV\)"),
+        ("defect", 500, "the server failed at this"),
+    ):
+        path = wicked(what)
+        assert refused(post(server, path.read_bytes(), path.name), status, words)
+    assert post(server, clap.read_bytes()).status_code == 200 and server.is_up()
+
+
+def test_a_connection_that_is_cut_ends_what_is_read_for_it(wicked, start, server, monkeypatch):
+    readers = start(reading_seconds=PLENTY)
+    monkeypatch.setattr(server.engine, "readers", readers)
+    data = b"--x\r\nContent-Disposition: form-data; name=file; filename=endless.wicked\r\n\r\n"
+    data += wicked("endless").read_bytes() + b"\r\n--x\r\nContent-Disposition: form-data; name=messages\r\n\r\n"
+    data += WORDS.encode() + b"\r\n--x--\r\n"
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(data)}\r\n"
+    with server.connect() as connection:
+        connection.sendall(head.encode() + b"Content-Type: multipart/form-data; boundary=x\r\n\r\n" + data)
+        until(lambda: list(server.visitors.root.glob("*/files/endless.process")))
+        (told,) = server.visitors.root.glob("*/files/endless.process")
+        until(told.read_text)
+        process = int(told.read_text())
+    until(lambda: not is_running(process))
 
 
 def test_a_reader_that_somebody_ended_while_it_was_idle_is_replaced(clap, start):
