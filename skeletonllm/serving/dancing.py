@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skeletonllm.serving.simulating import NO_SIMULATOR, Attempt, attempt, can_simulate
+from skeletonllm.serving.simulating import Attempt, attempt, can_simulate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,7 @@ class Choreography:
         guidance: how far the music's influence is exaggerated; 1: not.
         post_process: write the dance with its feet put on the floor, and not as the model made it.
         size: side of pictures, pixels.
-        simulate: let a simulated body try the dance as the model made it.
+        simulate: let a simulated body try the dance as the model made it, where there is a simulator.
     """
 
     song: Path | int
@@ -135,18 +135,16 @@ def perform(generator: "Generator", wanted: Choreography, ticket: "Ticket", limi
     )  # fmt: skip
     body = generator.body
     forms = {name: prepare(raw, body) for name, prepare in FORMS.items()}
-    notes, tried = list(heard.notes), None
+    tried = None
     if wanted.simulate and can_simulate():
         progress("simulating", None)  # in one call, a second or two for a minute of dance
         tried = attempt(raw, body)
-    elif wanted.simulate:
-        notes.append(NO_SIMULATOR)
     progress("measuring", 0.0)
     danced = [*forms.values(), *([tried.motion] if tried and tried.motion else [])]
     seen = [Performance(motion, body, heard.beat_times) for motion in danced]
     metrics = {name: tuple(METRICS[name].measure(each, False) for each in seen) for name in TOLD}
     shown = forms["post_processed" if wanted.post_process else "raw"]
-    files = []
+    files, notes = [], list(heard.notes)
     for target in wanted.targets:
         drawn = [0]
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from skeletonllm.dance.body import Body
     from skeletonllm.dance.motion import Motion
 
-NO_SIMULATOR = "No simulated body tried it: MuJoCo is not installed; pip install 'skeletonllm[dance]'"
+NO_SIMULATOR = "No simulated body tries the dances: MuJoCo is not installed; pip install 'skeletonllm[dance]'"
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,8 @@
 """A simulated body tries a dance: what became of it is measured, told and seen, and what cannot be is said."""
 
+import importlib.util
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +16,9 @@ from skeletonllm.dance.music import NUM_FEATURES
 from skeletonllm.dance.normalizer import Normalizer
 from skeletonllm.dance.synthesis import make_dance, make_song
 from skeletonllm.serving.dancing import TOLD, Choreography, perform
+from skeletonllm.serving.limits import Limits
 from skeletonllm.serving.queue import CancelledWork, WorkQueue
-from skeletonllm.serving.simulating import NO_SIMULATOR, Attempt, attempt
+from skeletonllm.serving.simulating import Attempt, attempt
 
 BODY = default_body()
 
@@ -92,10 +95,24 @@ def test_every_metric_is_told_before_and_after(generator):
     assert {len(values) for values in unasked.metrics.values()} == {2}
 
 
-def test_without_a_simulator_the_dance_is_there_all_the_same_and_says_what_is_missing(generator, monkeypatch):
+def test_without_a_simulator_the_dance_is_there_all_the_same_and_the_tab_says_what_is_missing(generator, monkeypatch):
+    gradio = pytest.importorskip("gradio", reason="needs the extra `serve`")
+    from skeletonllm.serving.app import dance as tab
+
+    house = SimpleNamespace(engine=SimpleNamespace(generator=generator, limits=Limits()))
+
+    def texts():
+        with gradio.Blocks(analytics_enabled=False) as page:
+            tab.build(house)
+        return [str(block.value) for block in page.blocks.values() if isinstance(block, gradio.HTML)]
+
+    missing = "MuJoCo is not installed; pip install &#39;skeletonllm[dance]&#39;"
+    if importlib.util.find_spec("mujoco"):
+        assert not any(missing in text for text in texts())
     monkeypatch.setitem(sys.modules, "mujoco", None)
+    assert any(missing in text for text in texts())
     result, told = danced(generator, simulate=True)
-    assert result.attempt is None and NO_SIMULATOR in result.notes and "pip install" in NO_SIMULATOR
+    assert result.attempt is None and result.raw.num_frames == 30
     assert "simulating" not in told and {len(values) for values in result.metrics.values()} == {2}
 
 

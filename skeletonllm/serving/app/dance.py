@@ -18,6 +18,7 @@ from skeletonllm.serving.app.theme import slot
 from skeletonllm.serving.app.view import Sound, view_of_dance
 from skeletonllm.serving.dancing import Choreography, Danced
 from skeletonllm.serving.queue import CancelledWork
+from skeletonllm.serving.simulating import NO_SIMULATOR, can_simulate
 
 _NOTHING = ""
 _SONGS = 4
@@ -106,6 +107,8 @@ def build(house: House) -> None:
             with gr.Row():
                 go = gr.Button("Dance", variant="primary", scale=3, min_width=120, elem_id="dance-go")
                 stop = gr.Button("Stop", scale=1, min_width=80, elem_id="dance-stop")
+    if not can_simulate():
+        slot("dance-simulator", remark(NO_SIMULATOR))
     status = slot("dance-status")
     view = slot("dance-view")
     files = slot("dance-files")
