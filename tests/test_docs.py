@@ -51,7 +51,8 @@ def commands(text: str) -> Iterator[list[str]]:
     name."""
     lines = [command.text for block in blocks_of(text, "page") for command in commands_of(block)]
     # FILE|FOLDER and [--option] say what may be given.
-    lines += [re.sub(r"[\[\]|]", " ", span) for span in spans_of(text) if span.startswith("skeletonllm ")]
+    spans = [span.text for span in spans_of(text, "page")]
+    lines += [re.sub(r"[\[\]|]", " ", span) for span in spans if span.startswith("skeletonllm ")]
     for line in lines:
         if re.match(BEFORE, line):
             yield shlex.split(re.sub(BEFORE, "", line), comments=True)

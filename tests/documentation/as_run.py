@@ -20,6 +20,9 @@ PLACEHOLDERS = (
     (r"FILE\.\.\.", "FILE"),
     # What the server refuses is a failure here.
     (r"^curl ", "curl --fail-with-body --silent --show-error "),
+    # All data sets of a folder, and a file beside a page.
+    (r"packed/\*", "packed/nw_ucla"),
+    (r"docs/topologies\.png", "topologies.png"),
     # Where an installation would be.
     (r"^\.venv/bin/", ""),
     # The rest of a command that stands whole elsewhere.
@@ -36,7 +39,7 @@ PLACEHOLDERS = (
 )
 
 _TINY_DANCES = ["data.songs=2", "data.seconds=6"]
-_ONE_LESSON = ["optimization.steps=1", "optimization.conditions=1", "optimization.samples=2",
+_ONE_LESSON = ["optimization.steps=1", "optimization.conditions=2", "optimization.samples=2",
                "optimization.micro_batch_size=2"]  # fmt: skip
 _SHORT_REPORT = ["--songs", "1", "--seconds", "2", "--steps", "4", "--device", "cpu"]
 # A pattern in the command, and what is put behind it so that it ends in seconds. All that fit are put there.
@@ -69,6 +72,10 @@ SMALL: tuple[tuple[str, list[str]], ...] = (
     (r"python benchmarks/dance_critic\.py .*--critic", ["--dances", "1", "--steps", "1"]),
     (r"python benchmarks/checkpoint_cost\.py", ["--repeats", "1", "--backbones"]),
     (r"python benchmarks/train_step\.py", ["--batch-sizes", "1", "--steps", "1"]),
+    (r"python benchmarks/format_gradients\.py", ["--clips", "1"]),
+    (r"python benchmarks/data_reading\.py", ["--repeats", "1"]),
+    (r"python benchmarks/data_loading\.py", ["--clips", "64", "--recordings", "100"]),
+    (r"python benchmarks/dance_physics\.py speed", ["--motions", "1"]),
     (r"python benchmarks/serving\.py", ["--clients", "1", "--requests", "2"]),
     (r"skeletonllm rehearse", ["--steps", "6"]),
     (r"skeletonllm baseline", ["--epochs", "1"]),

@@ -12,7 +12,7 @@ PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+FENCED = re.compile(r"^[ \t]*```.*?^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
 SHELL = ("bash", "sh", "console")
 # By which a line of a block without a language is known to be a command. "skeletonllm: ..." is what the program says.
 PROGRAM = re.compile(
@@ -97,9 +97,20 @@ def commands_of(block: Block) -> Iterator[Command]:
             begun = ""
 
 
-def spans_of(text: str) -> list[str]:
-    """What stands between backquotes in the sentences of a page, on one line each."""
-    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", FENCED.sub("", text))]
+def spans_of(text: str, page: str) -> Iterator[Command]:
+    """What stands between backquotes in the sentences of a page, on one line each, whether it is a command or not."""
+    sentences = FENCED.sub(lambda fenced: "\n" * fenced[0].count("\n"), text)
+    for span in re.finditer(r"`([^`]+)`", sentences):
+        yield Command(page, 1 + sentences.count("\n", 0, span.start()), " ".join(span[1].split()))
+
+
+def programs_of(text: str, page: str) -> Iterator[Command]:
+    """Programs that sentences name with what they are started with; of a program alone only its name is said. Commands
+    of ours in sentences are left out, as they are often but parts."""
+    for span in spans_of(text, page):
+        line = re.sub(r" \[.*?\]", "", span.text)
+        if re.match(r"(?:python3? \S+|deepspeed|torchrun|sh \S+) \S", line) and "..." not in line:
+            yield Command(span.page, span.line, line)
 
 
 def all_blocks() -> list[Block]:
@@ -108,5 +119,8 @@ def all_blocks() -> list[Block]:
 
 
 def all_commands() -> list[Command]:
-    """Those of all pages, in order."""
-    return [command for block in all_blocks() for command in commands_of(block)]
+    """Those of the blocks of all pages, and programs in their sentences."""
+    found = [command for block in all_blocks() for command in commands_of(block)]
+    for page in PAGES:
+        found += programs_of(page.read_text(), str(page.relative_to(ROOT)))
+    return found

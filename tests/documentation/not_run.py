@@ -68,6 +68,16 @@ NOT_RUN = (
         "tests/benchmarks/test_train_step.py::test_the_script_writes_a_row_for_the_kernels_and_one_for_the_loop",
     ),
     Left(
+        r"benchmarks/newcomer\.py FILE",
+        "installs the package from a registry; what it times is what the first lines of the README say, which are run",
+        "tests/documentation/test_docs_commands.py::test_a_command_ends_well",
+    ),
+    Left(
+        r"^python -m pytest tests/models -k idefics3",
+        "needs an installed package that brings the family",
+        "tests/test_extending.py::test_a_run_with_a_task_a_backbone_and_a_renderer_of_ones_own_learns_and_is_tested",
+    ),
+    Left(
         r"^sh tests/gpu/run\.sh",
         "needs a GPU",
         "tests/documentation/test_docs_commands.py::test_the_script_for_gpus_starts_programs_that_there_are",
