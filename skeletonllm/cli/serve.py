@@ -18,6 +18,7 @@ _PACKAGES = {
 }
 # What no dance is made without.
 _HEARING = ("librosa", "soundfile")
+_NO_DANCES = "No dances: music is heard by librosa and soundfile; pip install 'skeletonllm[dance]'"
 
 
 def serve(
@@ -62,14 +63,10 @@ def serve(
 
     token = token or None
     check_exposure(host, token)  # before anything is loaded
-    said = []
     if dance is None and all(map(importlib.util.find_spec, _HEARING)):
-        from skeletonllm.dance.shipped import ABOUT, SHIPPED_FOLDER
+        from skeletonllm.dance.shipped import SHIPPED_FOLDER
 
         dance = SHIPPED_FOLDER
-        said.append(ABOUT)
-    elif dance is None:
-        said.append("No dances: music is heard by librosa and soundfile; pip install 'skeletonllm[dance]'")
     limits = Limits(
         upload_bytes=upload * 2**20,
         uploading_bytes=max(8 * upload * 2**20, 2**28),
@@ -86,7 +83,7 @@ def serve(
         engine, visitors = Engine(checkpoint, dance, limits), Visitors(limits)
         try:
             server = build_server(engine, visitors, host=host, token=token, mount=mount)
-            print(engine.description, *said, sep="\n", file=sys.stderr)
+            print(engine.description, engine.dancer or _NO_DANCES, sep="\n", file=sys.stderr)
             print(f"serving on {address_of(listening)}", flush=True)
             server.run(sockets=[listening])
         except KeyboardInterrupt:

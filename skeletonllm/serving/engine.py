@@ -61,6 +61,7 @@ class Engine:
         name: of the model, for clients.
         description: a sentence or two about the model, for people.
         generator: who dances (``skeletonllm.dance.generator.Generator``), or None.
+        dancer: a sentence or two about the generator, for people; empty without one.
         limits: as given.
         readers: read what visitors bring, in processes of their own (``skeletonllm.serving.readers``).
         counts: how much was done, by name, such as ``answers``, ``passes``, ``tokens``, ``pictures``, ``dances``.
@@ -83,6 +84,7 @@ class Engine:
         self.name = SMALL_MODEL if checkpoint is None else _name_of(Path(checkpoint))
         self.description = describe(self.trained) if checkpoint is None else f"The model in {self.name} answers."
         self.generator: Generator | None = None if generator is None else _load_generator(Path(generator))
+        self.dancer = "" if generator is None else _about_generator(Path(generator))
         self.counts: Counter[str] = Counter()
         self._counting = threading.Lock()
         limits = self.limits
@@ -283,3 +285,9 @@ def _load_generator(folder: Path) -> "Generator":
 
     generator = Generator.from_edge_checkpoint(folder) if folder.is_file() else Generator.load(folder)
     return generator.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _about_generator(folder: Path) -> str:
+    from skeletonllm.dance.shipped import ABOUT, SHIPPED_FOLDER
+
+    return ABOUT if folder == SHIPPED_FOLDER else f"The generator in {_name_of(folder)} dances."

@@ -285,7 +285,7 @@ def test_runs_below_the_folder_are_found_and_compared_without_running_what_they_
         (tmp_path / name / "log.jsonl").write_text('{"step": 1, "loss": 2.0, "stage": "a"}\n' * 3)
     known = known_runs(tmp_path / "runs")
     assert list(known) == ["deep/two", "one"]
-    html = compared(guest, list(known.values()))
+    html = compared(guest, list(known.values()), tmp_path / "runs")
     assert "sandbox" in html
     (report,) = guest.folder.glob("*report.html")
     assert "<script>alert" not in report.read_text() and "&lt;script&gt;alert" in report.read_text()

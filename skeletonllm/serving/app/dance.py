@@ -21,21 +21,22 @@ from skeletonllm.serving.queue import CancelledWork
 from skeletonllm.serving.simulating import NO_SIMULATOR, can_simulate
 
 _NOTHING = ""
-_SONGS = 4
+# Of the songs that the package plays, one of each style.
+_SONGS = (0, 1, 5, 6)
 # What is written of every dance, in a moment; films take a while.
 _QUICK = (".bvh", ".glb", ".npz")
 _FILMS = {"MP4": ".mp4", "GIF": ".gif"}
 # What browsers are sent is no larger than a telephone's sound: a minute takes 2 MB.
 _RATE = 16000
 _OWN = "my own"
-_NO_GENERATOR = "No model to dance with: start the server with --dance FOLDER, as `skeletonllm dance train` leaves it."
+_NO_GENERATOR = "Nobody dances here: music is not read. pip install 'skeletonllm[dance]'"
 
 
-def songs(count: int = _SONGS) -> list[tuple[str, str]]:
+def songs() -> list[tuple[str, str]]:
     """Songs that the package plays, for a list of choices: what they are, and their number."""
-    made = ((number, embedded_song(number, 1.0)) for number in range(count))
+    made = ((number, embedded_song(number, 1.0)) for number in _SONGS)
     return [
-        (f"{number}: {song.style.replace('_', ' ')}, {song.key}, {song.tempo:g} beats per minute", str(number))
+        (f"{song.style.replace('_', ' ')}, {song.key}, {song.tempo:g} beats per minute", str(number))
         for number, song in made
     ]
 
@@ -90,6 +91,7 @@ def build(house: House) -> None:
         slot("dance-none", remark(_NO_GENERATOR))
         return
     limits = house.engine.limits
+    slot("dance-about", remark(house.engine.dancer))
     with gr.Row():
         with gr.Column(scale=3, min_width=280):
             song = gr.Radio([*songs(), (_OWN, _OWN)], value="0", label="Song", elem_id="dance-song")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from skeletonllm.evaluation.report.finding import Found, find
 from skeletonllm.evaluation.report.page import build as report
@@ -28,13 +28,13 @@ def known_runs(root: Path | None) -> dict[str, Path]:
     return {str(folder.relative_to(root)): folder for folder in sorted(_folders(found)) if folder != root}
 
 
-def compared(guest: Guest, folders: Sequence[Path]) -> Markup:
-    """A report of some folders, as an element of the app.
+def compared(guest: Guest, folders: Sequence[Path], root: Path) -> Markup:
+    """A report of some folders, as an element of the app. Where ``root`` lies is not told to visitors.
 
     Raises:
         ValueError, OSError: there is nothing to report of a folder any more.
     """
-    text = report(find(folders), "Runs compared")
+    text = report(find(folders), "Runs compared").replace(f"{escape(str(root))}/", "")
     return view_frame(guest.address(guest.write_page("report.html", text)), "runs compared", _HEIGHT)
 
 
@@ -52,7 +52,7 @@ def build(house: House, tab: gr.Tab) -> None:
         slot("runs-none", remark("No folder of runs: start the server with --runs FOLDER."))
         return
     chosen = gr.Dropdown(
-        label=f"Runs and results below {house.runs}", choices=[], multiselect=True, interactive=True,
+        label=f"Runs and results in {house.runs.name}", choices=[], multiselect=True, interactive=True,
         elem_id="runs-chosen",
     )  # fmt: skip
     compare = gr.Button("Compare", variant="primary", elem_id="runs-compare")
@@ -61,7 +61,7 @@ def build(house: House, tab: gr.Tab) -> None:
 
     def entered(current: list[str] | None):
         known = list(known_runs(house.runs))
-        told = _NOTHING if known else remark(f"Nothing was found below {house.runs}.")
+        told = _NOTHING if known else remark(f"Nothing was found in {house.runs.name}.")
         return gr.update(choices=known, value=[name for name in current or [] if name in known]), told
 
     def pressed(names: list[str] | None, request: gr.Request):
@@ -70,7 +70,7 @@ def build(house: House, tab: gr.Tab) -> None:
         if not folders:
             return remark("Choose one run or more."), gr.skip()
         try:
-            return _NOTHING, compared(guest, folders)
+            return _NOTHING, compared(guest, folders, house.runs)
         except (ValueError, OSError) as error:
             return warning("No report of these", [str(error)]), _NOTHING
 
