@@ -7,7 +7,8 @@ import re
 import shlex
 
 from fenced_blocks import Command
-from stage import FEW_RECORDINGS, SMALL_IMITATION, SMALL_MODEL, SMALL_STAGE, SMALL_STEPS, Stage
+from stage import Stage
+from stage_runs import FEW_RECORDINGS, SMALL_IMITATION, SMALL_MODEL, SMALL_STAGE, SMALL_STEPS
 
 # A pattern in the command, and what stands there instead; in braces what the stage knows.
 PLACEHOLDERS = (

@@ -8,12 +8,15 @@ import urllib.request
 from pathlib import Path
 
 from stage import Stage
+from stage_names import outputs_in
 
 from skeletonllm.cli import main
 
 # What a shell does and ``main`` does not.
 _SHELL = re.compile(r"[$|>;&`*]|^[A-Z_]+=")
 LIMIT = 600
+# What is to be written is but named.
+ONLY_TELLS = "--list|--dry-run"
 
 
 def is_ours_alone(line: str) -> bool:
@@ -26,7 +29,7 @@ def run_line(line: str, folder: Path, stage: Stage) -> None:
     """Run it in a folder, which is the working folder already.
 
     Raises:
-        AssertionError: it did not end with 0.
+        AssertionError: it did not end with 0, or did not write what it is told to write.
     """
     code = 0
     if is_ours_alone(line):
@@ -40,6 +43,10 @@ def run_line(line: str, folder: Path, stage: Stage) -> None:
         command = ["bash", "-euo", "pipefail", "-c", line]
         code = subprocess.run(command, cwd=folder, env=stage.services.environment, timeout=LIMIT).returncode
     assert code == 0, f"ended with {code}: {line}"
+    if not re.search(ONLY_TELLS, line):
+        for output in map(Path, outputs_in(line.replace("%a", "0"))):
+            # Of several files each has a number behind the name, and where no MP4 can be written it is a GIF.
+            assert list((folder / output.parent).glob(f"{output.stem}*")), f"did not write {output}: {line}"
 
 
 def _serve(line: str, folder: Path, stage: Stage) -> int:

@@ -11,7 +11,7 @@ from fenced_blocks import PAGES, ROOT, Command, all_blocks, all_commands, spans_
 from given import GIVEN, INSTEAD
 from not_run import NOT_RUN, is_left_out, is_run
 from running import is_ours_alone, run_line
-from stage import NAMES, names_in
+from stage_names import NAMES, names_in
 from story import STORIES
 
 # Ours, but of more than five seconds.
@@ -38,6 +38,8 @@ def test_a_wrong_command_does_not(stage, workplace):
         with pytest.raises(AssertionError, match="ended with"):
             run_line(line, workplace(line), stage)
     run_line("skeletonllm inspect walk.bvh", workplace("skeletonllm inspect walk.bvh"), stage)
+    with pytest.raises(AssertionError, match="did not write gone.txt"):
+        run_line("true -o gone.txt", workplace(""), stage)
 
 
 @pytest.mark.parametrize("left", NOT_RUN, ids=lambda left: left.pattern)

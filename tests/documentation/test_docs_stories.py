@@ -22,6 +22,10 @@ def parts_of(page: str) -> list[Block | Command]:
 PARTS = {page: parts for page in dict.fromkeys(block.page for block in all_blocks()) if (parts := parts_of(page))}
 
 
+def test_the_pages_to_follow_are_there():
+    assert set(STORIES) <= set(PARTS)
+
+
 def parameters():
     for parts in PARTS.values():
         marks = [pytest.mark.slow] * any(isinstance(part, Command) for part in parts)
