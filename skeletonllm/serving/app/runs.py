@@ -51,9 +51,10 @@ def build(house: House, tab: gr.Tab) -> None:
     if house.runs is None:
         slot("runs-none", remark("No folder of runs: start the server with --runs FOLDER."))
         return
+    # The choices are there from the start, as a list that is opened before they come stays empty.
     chosen = gr.Dropdown(
-        label=f"Runs and results in {house.runs.name}", choices=[], multiselect=True, interactive=True,
-        elem_id="runs-chosen",
+        label=f"Runs and results in {house.runs.name}", choices=list(known_runs(house.runs)), multiselect=True,
+        interactive=True, elem_id="runs-chosen",
     )  # fmt: skip
     compare = gr.Button("Compare", variant="primary", elem_id="runs-compare")
     problems = slot("runs-problems")
@@ -62,7 +63,9 @@ def build(house: House, tab: gr.Tab) -> None:
     def entered(current: list[str] | None):
         known = list(known_runs(house.runs))
         told = _NOTHING if known else remark(f"Nothing was found in {house.runs.name}.")
-        return gr.update(choices=known, value=[name for name in current or [] if name in known]), told
+        left = [name for name in current or [] if name in known]
+        # What is chosen meanwhile must not be taken back.
+        return gr.update(choices=known, **({} if left == (current or []) else {"value": left})), told
 
     def pressed(names: list[str] | None, request: gr.Request):
         guest, known = house.guests.of(request.session_hash), known_runs(house.runs)
