@@ -28,7 +28,7 @@ from pathlib import Path
 from random import Random
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / part) for part in (".", "kernels", "kernels/benchmarks", "tests/skeleton")]
+sys.path[:0] = [str(ROOT / part) for part in (".", "kernels", "kernels/benchmarks", "tests", "tests/skeleton")]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np  # noqa: E402

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from kinect_file import kinect_text
 
 from skeletonllm.dance.body import default_body
 from skeletonllm.dance.files import write_dance
@@ -29,17 +30,6 @@ def moving(label: str, topology: str = "kinect_v1", performer: int = 1, seconds:
     """An embedded motion without missing joints."""
     sequence = synthesize(label, topology=topology, performer=performer, seconds=seconds, noise=0.0)
     return sequence.replace(valid=np.ones_like(sequence.valid))
-
-
-def kinect_text(sequence: SkeletonSequence) -> str:
-    """As a `.skeleton` file of NTU RGB+D."""
-    lines = [str(sequence.num_frames)]
-    for persons in sequence.joints.tolist():
-        lines.append(str(len(persons)))
-        for body, joints in enumerate(persons):
-            lines += [f"7205759403792{body} 0 1 1 1 1 0 0.1 -0.2 2", str(len(joints))]
-            lines += [f"{x:.6f} {y:.6f} {z:.6f} 250 200 900 500 0.1 0.2 0.3 0.9 2" for x, y, z in joints]
-    return "\n".join(lines) + "\n"
 
 
 class Recordings:

@@ -1,4 +1,4 @@
-"""What tests do in a real browser, and files as other programs write them."""
+"""What tests do in a real browser."""
 
 import os
 
@@ -28,14 +28,3 @@ def canvas(page, where, number=0):
 
 def go_to(page, tab):
     page.get_by_role("tab", name=tab).click()
-
-
-def kinect(sequence) -> str:
-    """A recording as the text of Kinect's .skeleton files."""
-    lines = [str(sequence.num_frames)]
-    for persons in sequence.joints.tolist():
-        lines.append(str(len(persons)))
-        for number, joints in enumerate(persons):
-            lines += [f"7205759403792{number} 0 1 1 1 1 0 0.1 -0.2 2", str(len(joints))]
-            lines += [f"{x:.6f} {y:.6f} {z:.6f} 250 200 900 500 0.1 0.2 0.3 0.9 2" for x, y, z in joints]
-    return "\n".join(lines) + "\n"

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import torch
-from browsing import PATIENCE, canvas, go_to, kinect, needed, view_in
+from browsing import PATIENCE, canvas, go_to, needed, view_in
+from kinect_file import kinect_text
 from running_server import held, serving, until
 
 from skeletonllm.dance.body import default_body
@@ -30,7 +31,7 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recordings")
     paths = [folder / "kick.bvh", folder / "S001C001P001R001A050.skeleton", folder / "wave.json"]
     write_skeleton(synthesize("kick", performer=50, topology="smpl_22"), paths[0])
-    paths[1].write_text(kinect(synthesize("shake hands", performer=51, topology="kinect_v2")))
+    paths[1].write_text(kinect_text(synthesize("shake hands", performer=51, topology="kinect_v2")))
     write_coco(synthesize("clap", performer=52, topology="coco_17"), paths[2])
     return paths
 

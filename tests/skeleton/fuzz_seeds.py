@@ -11,6 +11,7 @@ import numpy as np
 from bad_files import compressed, matlab, variable
 from bvh_files import PERSON, bvh_text, frame
 from estimated_points import pixels
+from kinect_file import kinect_text
 
 from skeletonllm.skeleton.formats import write_coco, write_npz
 from skeletonllm.skeleton.formats.bvh import write_bvh
@@ -146,21 +147,11 @@ def _acclaim_motion() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _kinect_text(sequence: SkeletonSequence) -> bytes:
-    lines = [str(sequence.num_frames)]
-    for persons in sequence.joints.tolist():
-        lines.append(str(len(persons)))
-        for body, joints in enumerate(persons):
-            lines += [f"7205759403792{body} 0 1 1 1 1 0 0.1 -0.2 2", str(len(joints))]
-            lines += [f"{x:.7f} {y:.7f} {z:.7f} 250.1 200.2 900.3 500.4 0.1 0.2 0.3 0.9 2" for x, y, z in joints]
-    return "\n".join(lines).encode() + b"\n"
-
-
 def _sensors() -> Iterator[Seed]:
     one_person = people("kinect_v2").joints[:, 0]
     twenty = people("kinect_v1").joints[:, 0]
-    yield one("ntu", "S001C001P001R001A023.skeleton", _kinect_text(people("kinect_v2", frames=2)))
-    yield one("ntu", "two.skeleton", _kinect_text(people("kinect_v2", "shake hands", frames=2)))
+    yield one("ntu", "S001C001P001R001A023.skeleton", kinect_text(people("kinect_v2", frames=2)).encode())
+    yield one("ntu", "two.skeleton", kinect_text(people("kinect_v2", "shake hands", frames=2)).encode())
     yield one("gtu", "movement1.txt", rows(one_person.reshape(-1, 3)))
     yield one("nw_ucla", "a01_s01_e00_v01.json", text({"label": 4, "skeletons": twenty.round(3).tolist()}))
     skeleton = variable((20, 3, FRAMES), numbers=np.moveaxis(twenty, 0, 2).astype(float).tobytes(order="F"))
