@@ -99,7 +99,8 @@ def test_without_a_simulator_the_dance_is_there_all_the_same_and_the_tab_says_wh
     gradio = pytest.importorskip("gradio", reason="needs the extra `serve`")
     from skeletonllm.serving.app import dance as tab
 
-    house = SimpleNamespace(engine=SimpleNamespace(generator=generator, limits=Limits()))
+    engine = SimpleNamespace(generator=generator, dancer="Somebody dances.", limits=Limits())
+    house = SimpleNamespace(engine=engine)
 
     def texts():
         with gradio.Blocks(analytics_enabled=False) as page:
