@@ -13,7 +13,10 @@ HERE = Path(__file__).resolve().parent
 pytest.importorskip("triton", reason="the Triton path needs the package triton")
 
 
-@pytest.mark.parametrize("capability", TARGETS)
+# Half a minute for each generation of GPUs: always for one, for the others with the slow tests.
+@pytest.mark.parametrize(
+    "capability", [pytest.param(each, marks=[] if each == 90 else [pytest.mark.slow]) for each in TARGETS]
+)
 def test_every_variant_compiles_without_spilling_registers(capability):
     figures = run_in_new_process(HERE / "splat_variants.py", str(capability), interpreted=False)
     print(figures)
