@@ -168,8 +168,13 @@ class Engine:
         self.limits.check("seconds of a recording", sequence.duration, self.limits.motion_seconds)
         self.limits.check("numbers in a recording", sequence.joints.size, self.limits.motion_values)
 
+    def cancel(self) -> None:
+        """Cancel what waits and what runs, for everybody."""
+        self.questions.cancel()
+        self.pictures.cancel()
+
     def close(self) -> None:
-        """Cancel what waits and stop what runs."""
+        """Cancel everything, and take nothing more."""
         self.readers.close()
         self.questions.close()
         self.pictures.close()

@@ -258,14 +258,19 @@ class WorkQueue:
             self._changed.notify()
         return ticket
 
-    def close(self) -> None:
-        """Cancel everything, and wait a while for what runs to notice."""
+    def cancel(self) -> None:
+        """Cancel what waits and what runs; who waits for it is told at once."""
         with self._changed:
-            self._closed = True
             tickets = [*self._tickets, *self._running]
-            self._changed.notify()
         for ticket in tickets:
             ticket.cancel()
+
+    def close(self) -> None:
+        """Cancel everything, take nothing more, and wait a while for what runs to notice."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self.cancel()
         self._thread.join(_CLOSE_SECONDS)
 
     def place_of(self, ticket: Ticket) -> int | None:

@@ -78,7 +78,19 @@ def build_server(
         access_log=False,  # what visitors ask for is theirs
         log_level="warning",
     )
-    return uvicorn.Server(config)
+    return _Server(config, engine)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, but at its end those who still wait for an answer are told that there will be none."""
+
+    def __init__(self, config: uvicorn.Config, engine: Engine):
+        super().__init__(config)
+        self._engine = engine
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._engine.cancel()
+        await super().shutdown(sockets)
 
 
 def build_app(engine: Engine, visitors: Visitors, token: str | None = None, mount: Mount | None = None) -> ASGIApp:

@@ -165,6 +165,22 @@ def test_as_many_wait_as_may_and_the_next_is_told_to_come_again(server, recordin
         thread.join()
 
 
+def test_who_waits_when_the_server_stops_is_told_so(engine, recordings, tmp_path):
+    answers = []
+    with held(engine.questions) as entered:
+        with serving(engine, tmp_path) as stopping:
+            threads = [
+                threading.Thread(target=lambda: answers.append(post(stopping, recordings["walk"]))) for _ in range(2)
+            ]
+            for thread in threads:
+                thread.start()
+            assert entered.wait(60)
+            until(lambda: engine.questions.waiting == 1)
+        for thread in threads:
+            thread.join(60)
+    assert len(answers) == 2 and all(refused(answer, 503, "the server stops") for answer in answers)
+
+
 def test_nothing_is_told_or_done_without_the_token(engine, tmp_path):
     with serving(engine, tmp_path, token=TOKEN) as guarded:
         with guarded.client() as client:
