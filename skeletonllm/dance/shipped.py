@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from skeletonllm.dance.denoiser import WEIGHTS
 from skeletonllm.dance.generator import Generator
+from skeletonllm.models.shipped import bytes_of, ship
 
 SHIPPED_FOLDER = Path(__file__).parents[1] / "assets" / "tiny_generator"
 # Bytes of all its files: it is part of every installation.
@@ -44,20 +45,13 @@ def write_shipped(generator: Generator, folder: str | Path = SHIPPED_FOLDER) -> 
     generator.save(draft)
     halves = {name: weight.half() for name, weight in load_file(draft / WEIGHTS).items()}
     save_file(halves, draft / WEIGHTS)
-    files = [path for path in draft.rglob("*") if path.is_file()]
-    size = sum(path.stat().st_size for path in files)
     beyond = [name for name, weight in halves.items() if not torch.isfinite(weight).all()]
-    if beyond or size > MOST_BYTES:
+    if beyond:
         shutil.rmtree(draft)
-        too_large = f"the generator takes {size / 1e6:.1f} MB, at most {MOST_BYTES / 1e6:.0f} are shipped"
-        raise ValueError(f"{', '.join(beyond)}: not finite, or beyond the range of float16" if beyond else too_large)
-    for path in files:  # whoever installs it may not be whoever wrote it
-        path.chmod(0o644)
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
-    return folder
+        raise ValueError(f"{', '.join(beyond)}: not finite, or beyond the range of float16")
+    return ship(draft, folder, MOST_BYTES)
 
 
 if __name__ == "__main__":
     written = write_shipped(Generator.load(sys.argv[1]), *sys.argv[2:3])
-    print(f"{written}  {sum(path.stat().st_size for path in written.rglob('*') if path.is_file()) / 1e6:.2f} MB")
+    print(f"{written}  {bytes_of(written) / 1e6:.2f} MB")

@@ -44,17 +44,32 @@ def write_shipped(trained: Trained, folder: str | Path = SHIPPED_FOLDER) -> Path
     shutil.rmtree(draft, ignore_errors=True)
     trained.model.save_pretrained(draft, state_dict=rounded)
     save_facts(draft, trained)
-    size = sum(path.stat().st_size for path in draft.iterdir())
-    if size > MOST_BYTES:
+    return ship(draft, folder, MOST_BYTES)
+
+
+def ship(draft: Path, folder: Path, most: int) -> Path:
+    """Put a draft in the place of a folder that comes with the package.
+
+    Raises:
+        ValueError: its files take more than ``most`` bytes; the draft is removed, and nothing is replaced.
+    """
+    size = bytes_of(draft)
+    if size > most:
         shutil.rmtree(draft)
-        raise ValueError(f"the model takes {size / 1e6:.1f} MB, at most {MOST_BYTES / 1e6:.0f} are shipped")
-    for path in draft.iterdir():  # whoever installs it may not be whoever wrote it
-        path.chmod(0o644)
+        raise ValueError(f"the model takes {size / 1e6:.1f} MB, at most {most / 1e6:.0f} are shipped")
+    for path in draft.rglob("*"):  # whoever installs it may not be whoever wrote it
+        if path.is_file():
+            path.chmod(0o644)
     shutil.rmtree(folder, ignore_errors=True)
     draft.rename(folder)
     return folder
 
 
+def bytes_of(folder: Path) -> int:
+    """Of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 if __name__ == "__main__":
     written = write_shipped(load_trained(sys.argv[1]), *sys.argv[2:3])
-    print(f"{written}  {sum(path.stat().st_size for path in written.iterdir()) / 1e6:.2f} MB")
+    print(f"{written}  {bytes_of(written) / 1e6:.2f} MB")

@@ -16,6 +16,7 @@ from skeletonllm.dance.metrics.matching import match_beats
 from skeletonllm.dance.music import music_features
 from skeletonllm.dance.shipped import ABOUT, MOST_BYTES, SHIPPED_FOLDER, load_shipped, write_shipped
 from skeletonllm.dance.synthesis import embedded_song
+from skeletonllm.models.shipped import bytes_of
 from skeletonllm.skeleton.formats import read_skeleton
 
 SONGS = 4
@@ -23,8 +24,7 @@ MEASURED = ("penetration_rate", "foot_ground_distance", "motion_magnitude")
 
 
 def test_it_is_small_and_computes_in_float32():
-    files = [path for path in SHIPPED_FOLDER.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) < MOST_BYTES == 5_000_000
+    assert bytes_of(SHIPPED_FOLDER) < MOST_BYTES == 5_000_000
     assert {parameter.dtype for parameter in load_shipped().denoiser.parameters()} == {torch.float32}
     for path in SHIPPED_FOLDER.rglob("*.json"):
         assert not re.search(r'"/(?!/)\w+/', path.read_text()), f"{path.name} names a folder of the machine"

@@ -44,6 +44,11 @@ def test_it_is_small_and_computes_in_float32(model):
     assert model.labels == sorted(ACTIONS)
 
 
+def test_no_bar_stands_before_the_answer_of_a_model_that_is_read_at_once(capfd):
+    load_shipped()
+    assert "Loading" not in capfd.readouterr().err
+
+
 def test_it_learnt_from_nobody_but_the_embedded_performers(model):
     sources = [each["source"] for each in model.recipe["data"]["mixture"].values()]
     assert set(sources) == {"synthetic", "synthetic_sequences"} and model.recipe["model"]["backbone"] == "tiny"

@@ -288,5 +288,6 @@ def test_runs_below_the_folder_are_found_and_compared_without_running_what_they_
     html = compared(guest, list(known.values()), tmp_path / "runs")
     assert "sandbox" in html
     (report,) = guest.folder.glob("*report.html")
+    assert str(tmp_path) not in report.read_text(), "a visitor is told where the runs lie"
     assert "<script>alert" not in report.read_text() and "&lt;script&gt;alert" in report.read_text()
     assert known_runs(tmp_path / "nowhere") == known_runs(None) == {}
