@@ -211,6 +211,11 @@ class Generator:
             raise ValueError(f"{folder}: the files do not make a dance model: {error}") from error
 
     @classmethod
+    def open(cls, path: str | Path) -> "Generator":
+        """A folder as ``load`` reads it, or a file as ``from_edge_checkpoint`` does, which say what they raise."""
+        return cls.from_edge_checkpoint(path) if Path(path).is_file() else cls.load(path)
+
+    @classmethod
     def from_edge_checkpoint(cls, path: str | Path) -> "Generator":
         """A checkpoint of EDGE's authors as a generator for our average body: see ``load_edge_checkpoint``.
 

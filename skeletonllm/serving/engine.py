@@ -288,8 +288,7 @@ def _load_generator(folder: Path) -> "Generator":
 
     from skeletonllm.dance.generator import Generator
 
-    generator = Generator.from_edge_checkpoint(folder) if folder.is_file() else Generator.load(folder)
-    return generator.to("cuda" if torch.cuda.is_available() else "cpu")
+    return Generator.open(folder).to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _about_generator(folder: Path) -> str:

@@ -153,7 +153,7 @@ def load_generator(model: Path | None, device: str | None) -> "Generator":
         print(ABOUT, file=sys.stderr)
         generator = load_shipped()
     else:
-        generator = Generator.from_edge_checkpoint(model) if model.is_file() else Generator.load(model)
+        generator = Generator.open(model)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         return generator.to(device)

@@ -19,9 +19,10 @@ from skeletonllm.dance.body import Body, default_body
 from skeletonllm.dance.codecs import read_motion
 from skeletonllm.dance.comparison.differences import check_pairs
 from skeletonllm.dance.comparison.measures import measure
-from skeletonllm.dance.comparison.rows import REFERENCE, Danced, Row, load_model, model_digest
+from skeletonllm.dance.comparison.rows import REFERENCE, Danced, Row, model_digest
 from skeletonllm.dance.comparison.songs import Song
 from skeletonllm.dance.files import write_dance
+from skeletonllm.dance.generator import Generator
 from skeletonllm.dance.motion import Motion
 from skeletonllm.evaluation.provenance import provenance
 from skeletonllm.rendering.video import replacing
@@ -162,7 +163,7 @@ def _dancer(row: str, number: int, rows: Sequence[Row], seed: int, device: str) 
     if row == REFERENCE:
         return Dancer(lambda song: Danced(song.dance, None))
     (found,) = (each for each in rows if each.name == row)
-    generator = load_model(found.models[number]).to(device)
+    generator = Generator.open(found.models[number]).to(device)
     return Dancer(
         lambda song: found.manner.dance(generator, song.heard, seed), generator.stature, dict(generator.scales)
     )

@@ -178,11 +178,6 @@ def _change(manners: dict[str, dict], change: str) -> None:
         raise ValueError(f"{change}: not YAML: {error}") from error
 
 
-def load_model(path: Path) -> Generator:
-    """The generator of a folder, or of a checkpoint of EDGE. Raises what ``Generator`` raises."""
-    return Generator.from_edge_checkpoint(path) if path.is_file() else Generator.load(path)
-
-
 def model_digest(path: Path) -> str:
     """sha256 of all that decides about a generator's dances, wherever it lies.
 
